@@ -189,7 +189,7 @@ pub(crate) fn not_failed(world: &World, plan: &Plan) -> Result<(), Refusal> {
         } = verdict
         {
             let problem = format!(
-                "checks[{number}]: {check} is too high in {failing} of the newest {samples} minutes, and {} of {} may be. {newest}, and {} times as much is allowed.",
+                "checks[{number}]: {check} is too high in {failing} of the newest {samples} minutes; {} of {} may be. {newest}; {} times as much is allowed.",
                 check.failures, check.samples, check.at_most,
             );
             return Err(Refusal::new(ErrorName::CheckFailed, problem, FIX));

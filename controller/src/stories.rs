@@ -27,7 +27,8 @@ use told::Told;
 type Decide = fn(&Seen) -> Told;
 
 /// The files, and what decides in the stories of each.
-const FILES: [(&str, Decide); 18] = [
+const FILES: [(&str, Decide); 19] = [
+    ("checks", told::turn),
     ("cleanup", |seen| told::next(seen, cleanup::next)),
     ("command", told::turn),
     ("create", |seen| {

@@ -72,7 +72,7 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
         };
         for result in page.metric_data_results() {
             let mut asked = queries.iter();
-            let Some(query) = asked.find(|query| result.id() == Some(query.of.as_str())) else {
+            let Some(query) = asked.find(|query| result.id() == Some(&*query.of.id())) else {
                 // Not one of ours.
                 continue;
             };
@@ -83,27 +83,24 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
                     value: *value / f64::from(query.times),
                 })
             });
-            match query.of {
-                Series::New => flows.new.extend(points),
-                Series::Active => flows.active.extend(points),
-                Series::Connections => flows.connections.extend(points),
-                Series::Seen => flows.seen.extend(points),
-                Series::Kept => flows.kept.extend(points),
-            }
+            series(&mut flows, query.of).extend(points);
         }
     }
-    let Flows {
-        new,
-        active,
-        connections,
-        seen,
-        kept,
-        ..
-    } = &mut flows;
-    for points in [new, active, connections, seen, kept] {
-        points.sort_by_key(|point| std::cmp::Reverse(point.at));
+    for query in queries {
+        series(&mut flows, query.of).sort_by_key(|point| std::cmp::Reverse(point.at));
     }
     flows
+}
+
+fn series(flows: &mut Flows, of: Series) -> &mut Vec<Point> {
+    match of {
+        Series::New => &mut flows.new,
+        Series::Active => &mut flows.active,
+        Series::Connections => &mut flows.connections,
+        Series::Seen => &mut flows.seen,
+        Series::Kept => &mut flows.kept,
+        Series::Check(number, side) => flows.of_check(number, side),
+    }
 }
 
 fn query(query: &Query) -> MetricDataQuery {
@@ -119,10 +116,10 @@ fn query(query: &Query) -> MetricDataQuery {
     let statistic = MetricStat::builder()
         .metric(metric)
         .period(i32::try_from(PERIOD).unwrap_or(60))
-        .stat(query.statistic)
+        .stat(&query.statistic)
         .build();
     MetricDataQuery::builder()
-        .id(query.of.as_str())
+        .id(query.of.id())
         .metric_stat(statistic)
         .build()
 }

@@ -120,8 +120,7 @@ fn history_fits(
         let held = readiness.div_ceil(60) + CHECKS;
         shift.turns(request).saturating_add(held)
     });
-    // A step that waits for samples is checked once a minute.
-    let samples = checks::longest(request).div_ceil(60);
+    let samples = drain::checks_within(checks::longest(request));
     let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts + samples);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {

@@ -4,6 +4,7 @@
 //! and they are what preflight refuses by itself.
 
 mod capacity;
+mod checks;
 mod connections;
 mod errors;
 mod groups;
@@ -128,6 +129,7 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found.extend(listeners::findings(&scene));
     found.extend(routes::findings(&scene));
     found.extend(shift::findings(&scene));
+    found.extend(checks::findings(&scene));
     found.extend(load_balancer::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));

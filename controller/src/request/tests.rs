@@ -180,6 +180,23 @@ hooks [{"at": "PRE_SCALE_UP", "lambda": "arn:aws:lambda:eu-west-1:555555555555:f
 hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:layer:f"}] => hooks[0].lambda is "arn:aws:lambda:us-east-1:555555555555:layer:f"; allowed: the ARN
 hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:function:f", "details": []}] => hooks[0].details is []; allowed: an object of at most 4096 bytes
 hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:function:f", "timeout": 86401}] => hooks[0].timeout is 86401; allowed: a whole number of seconds from 1
+checks {"metric": {}} => checks is {
+checks [{}] => checks[0].metric is missing; allowed: an object with namespace
+checks [{"metric": "Latency"}] => checks[0].metric is "Latency"; allowed: an object with namespace
+checks [{"metric": {"namespace": "App", "metricName": "Latency"}}] => checks[0].metric.dimensions is missing; allowed: an object of 1 to 30
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Service": "web"}}}] => checks[0].metric.dimensions is {"Service":"web"}; allowed: an object of 1 to 30 names and values, of which a value has {taskSet} or {targetGroup}
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": ["{taskSet}"]}}}] => checks[0].metric.dimensions is {
+checks [{"metric": {"namespace": "", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}] => checks[0].metric.namespace is ""
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}, "statistics": "p99"}}] => checks[0].metric.statistics is not a field of the input (did you mean checks[0].metric.statistic?)
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}, "statistic": "SampleCount"}}] => checks[0].metric.statistic is "SampleCount"; allowed: Average, Sum
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}, "statistic": "p100.1"}}] => checks[0].metric.statistic is "p100.1"
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "replacementAtMost": 0}] => checks[0].replacementAtMost is 0; allowed: a number of times
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "replacementAtMost": "1.2"}] => checks[0].replacementAtMost is "1.2"
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "of": "replacement"}] => checks[0].of is "replacement"; allowed: original
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "samples": 61}] => checks[0].samples is 61; allowed: a whole number of minutes from 1 to 60
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "samples": 3, "failures": 3}] => checks[0].failures is 3; allowed: fewer than samples, here 3
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}, {"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "noData": "skip"}] => checks[1].noData is "skip"; allowed: wait, pass or fail
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}, "atMost": 2}] => checks[0].atMost is not a field of the input
 pauses [{"at": "eachStep"}] => pauses[0].at is "eachStep"; allowed: afterHealthy, beforeSwap
 pauses {"at": "beforeSwap"} => pauses is {
 pauses ["beforeSwap"] => pauses[0] is "beforeSwap"; allowed: a list of up to 4 objects with at
@@ -341,6 +358,12 @@ fn a_request_survives_its_own_json() {
         {"at": "RECONCILE_SERVICE", "lambda": lambda},
         {"at": "PRE_SCALE_UP", "lambda": lambda},
     ]);
+    let metric =
+        json!({"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}});
+    input["checks"] = json!([
+        {"metric": metric},
+        {"metric": metric, "replacementAtMost": 1, "of": "original", "samples": 1, "noData": "pass"},
+    ]);
     for field in ["scaledown_decrement", "scaledown_wait"] {
         input.as_object_mut().unwrap().remove(field);
     }
@@ -363,6 +386,42 @@ proptest! {
         let _ = Request::parse(&with(field, json!(text)), &home());
         let _ = Request::parse(&with(field, json!(number)), &home());
         let _ = Request::parse(&with(field, json!([text, number])), &home());
+    }
+}
+
+#[test]
+fn a_statistic_is_one_of_cloudwatchs_that_can_be_compared() {
+    let with_statistic = |statistic: &str| {
+        let metric = json!({"namespace": "App", "metricName": "Latency", "dimensions": {"Group": "{targetGroup}"}, "statistic": statistic});
+        Request::parse(&with("checks", json!([{"metric": metric}])), &home()).is_ok()
+    };
+    for right in [
+        "Average",
+        "Sum",
+        "Minimum",
+        "Maximum",
+        "p0",
+        "p99",
+        "p99.9",
+        "p100",
+        "p50.0123456789",
+    ] {
+        assert!(with_statistic(right), "{right}");
+    }
+    for wrong in [
+        "",
+        "average",
+        "p",
+        "p101",
+        "p1.",
+        "p.5",
+        "p100.0",
+        "pp9",
+        "p99.01234567890",
+        "tm90",
+        "p-1",
+    ] {
+        assert!(!with_statistic(wrong), "{wrong}");
     }
 }
 

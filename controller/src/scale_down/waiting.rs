@@ -118,7 +118,7 @@ impl<'a> Waiting<'a> {
 
     /// A check waits for samples: these seconds do not count towards the drain.
     fn awaiting_samples(mut self, by: Blocker, running: u32) -> Next {
-        let wait = self.poll.min(60);
+        let wait = drain::longest_check(self.drain.plan.checked.held);
         let progress = &mut self.drain.progress;
         progress
             .control

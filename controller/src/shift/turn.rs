@@ -371,6 +371,7 @@ impl Turn<'_> {
         let longest = drain::longest_check(shifted.waited);
         let wait = match (&by, &awaited) {
             (Some(Blocker::Paused(paused)), _) => paused.wait,
+            (Some(Blocker::Check { .. }), _) => drain::longest_check(self.plan.checked.held),
             (Some(_), _) => HELD,
             (None, _) if left > 0 => longest.min(left),
             (None, Some(awaited)) => longest.min(awaited.left).max(1),

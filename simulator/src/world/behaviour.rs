@@ -1,12 +1,14 @@
 //! How the containers of a task definition behave.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, ContainerDefinition, World};
+use super::{ApiError, ContainerDefinition, Level, World};
 
 /// What the program inside the containers does. The default is a program that starts, answers its health
 /// checks at once and for ever, and uses its whole stop timeout after SIGTERM.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Behaviour {
     /// It runs, and never passes a health check.
@@ -23,6 +25,9 @@ pub struct Behaviour {
     /// `StopTask` or a crash only. Whether `UpdateTaskSet` honours the protection is unproven; this
     /// is the harsher answer for a drain.
     pub never_stops: bool,
+    /// Metrics that it reports of its task set, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Level>,
 }
 
 /// The environment variable that sets the behaviour of a container, as JSON, for clients on the port. On AWS

@@ -13,7 +13,7 @@
 //! `RequestCount` of `AWS/ApplicationELB` is by target group and load balancer here: a connection is one request.
 //!
 //! A metric of another namespace is the application's own, where the id of a task set is the value of one of its
-//! dimensions: that set's connections, a sample a minute, or its new connections, where the metric's name begins with
+//! dimensions: one that its [behaviour](super::Behaviour) has, or that set's connections, a sample a minute, or its new connections, where the metric's name begins with
 //! `New`.
 //!
 //! Harsher than usual: an attempt is a new flow even where its target refuses it, and a minute is
@@ -66,7 +66,7 @@ pub struct MetricStat {
     pub(crate) metric: Metric,
     /// Seconds that one datapoint is for: a multiple of 60, at most a day.
     pub(crate) period: u64,
-    /// `Average`, `Sum`, `Minimum`, `Maximum` or `SampleCount`.
+    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile.
     pub(crate) stat: String,
     /// There is nothing in a unit other than `Count`.
     pub(crate) unit: Option<String>,
@@ -108,7 +108,7 @@ pub struct MetricDataResult {
 /// The most queries in a request (Model), which is more than a page of anything else has.
 const MOST_QUERIES: usize = 500;
 
-const MINUTE_MS: u64 = 60_000;
+pub(super) const MINUTE_MS: u64 = 60_000;
 
 impl World {
     /// `GetMetricData`. A metric that is not reported is no error: it has no datapoints.
@@ -116,46 +116,73 @@ impl World {
         &self,
         request: &GetMetricData,
     ) -> Result<Page<MetricDataResult>, ApiError> {
-        let asked = check(request)?;
-        let start_ms = request.start_time - request.start_time % MINUTE_MS;
-        let results = asked
-            .into_iter()
-            .filter(|(query, _, _)| query.return_data != Some(false))
-            .map(|(query, metric_stat, statistic)| {
-                let period_ms = metric_stat.period * 1_000;
-                let mut periods: BTreeMap<u64, Samples> = BTreeMap::new();
-                for (from_ms, samples) in self.reported(metric_stat) {
-                    if (start_ms..request.end_time).contains(&from_ms) {
-                        let into = (from_ms - start_ms) % period_ms;
-                        periods.entry(from_ms - into).or_default().absorb(&samples);
-                    }
-                }
-                let values = periods.into_iter();
-                let values = values.map(|(from_ms, samples)| (from_ms, statistic(&samples)));
-                let mut datapoints: Vec<_> = values.collect();
-                if request.scan_by == ScanBy::TimestampDescending {
-                    datapoints.reverse();
-                }
-                let name = &metric_stat.metric.metric_name;
-                MetricDataResult {
+        let mut results = Vec::new();
+        for (query, metric_stat) in check(request)? {
+            let mut datapoints = self.datapoints(request, metric_stat)?;
+            if request.scan_by == ScanBy::TimestampDescending {
+                datapoints.reverse();
+            }
+            let name = &metric_stat.metric.metric_name;
+            if query.return_data != Some(false) {
+                results.push(MetricDataResult {
                     id: query.id.clone(),
                     label: query.label.as_ref().unwrap_or(name).clone(),
                     datapoints,
-                }
-            })
-            .collect();
+                });
+            }
+        }
         let token = request.next_token.as_deref();
         page(results, token, MOST_QUERIES, ApiError::invalid_next_token)
     }
 
+    /// The values of a metric, oldest first.
+    fn datapoints(
+        &self,
+        request: &GetMetricData,
+        asked: &MetricStat,
+    ) -> Result<Vec<(u64, f64)>, ApiError> {
+        let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
+        let start_ms = request.start_time - request.start_time % MINUTE_MS;
+        let is_asked = |from_ms: u64| (start_ms..request.end_time).contains(&from_ms);
+        let not_simulated = |what: &str| {
+            let stat = &asked.stat;
+            ApiError::validation(format!("The statistic {stat} {what} is not simulated."))
+        };
+        let period_ms = asked.period * 1_000;
+        if let Some(mut minutes) = self.application(&asked.metric, over_by_ms) {
+            if period_ms != MINUTE_MS {
+                return Err(not_simulated(
+                    "of several minutes of an application's metric",
+                ));
+            }
+            minutes.retain(|(from_ms, _)| is_asked(*from_ms));
+            if asked.stat == "SampleCount" {
+                minutes.iter_mut().for_each(|(_, value)| *value = 1.0);
+            }
+            return Ok(minutes);
+        }
+        let Some(statistic) = statistic(&asked.stat) else {
+            return Err(not_simulated("of this metric"));
+        };
+        let mut periods: BTreeMap<u64, Samples> = BTreeMap::new();
+        let reported = self.reported(asked, over_by_ms).into_iter();
+        for (from_ms, samples) in reported.filter(|(from_ms, _)| is_asked(*from_ms)) {
+            let into = (from_ms - start_ms) % period_ms;
+            periods.entry(from_ms - into).or_default().absorb(&samples);
+        }
+        let periods = periods.into_iter();
+        Ok(periods
+            .map(|(from_ms, samples)| (from_ms, statistic(&samples)))
+            .collect())
+    }
+
     /// What is visible of a metric, minute by minute.
-    fn reported(&self, asked: &MetricStat) -> Vec<(u64, Samples)> {
+    fn reported(&self, asked: &MetricStat, over_by_ms: u64) -> Vec<(u64, Samples)> {
         let Metric {
             namespace,
             metric_name,
             dimensions,
         } = &asked.metric;
-        let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
         if let (Some(clients), false) = (&self.clients, namespace.starts_with("AWS/")) {
             let mut names = dimensions.iter().map(|dimension| dimension.value.as_str());
             let own = names.find(|name| clients.task_sets().iter().any(|set| set == name));
@@ -252,10 +279,14 @@ fn statistic(name: &str) -> Option<Statistic> {
     Some(statistic)
 }
 
-/// Each query with the statistic that it asks for, or why they are refused.
-fn check(
-    request: &GetMetricData,
-) -> Result<Vec<(&MetricDataQuery, &MetricStat, Statistic)>, ApiError> {
+/// A percentile such as `p99`.
+fn is_percentile(name: &str) -> bool {
+    let percent = name.strip_prefix('p').and_then(|text| text.parse().ok());
+    percent.is_some_and(|percent: f64| (0.0..=100.0).contains(&percent))
+}
+
+/// Each query with the metric that it asks for, or why they are refused.
+fn check(request: &GetMetricData) -> Result<Vec<(&MetricDataQuery, &MetricStat)>, ApiError> {
     let queries = &request.metric_data_queries;
     if !(1..=MOST_QUERIES).contains(&queries.len()) {
         let count = queries.len();
@@ -301,12 +332,12 @@ fn check(
             )));
         }
         let stat = &metric_stat.stat;
-        let Some(statistic) = statistic(stat) else {
+        if statistic(stat).is_none() && !is_percentile(stat) {
             return Err(ApiError::validation(format!(
                 "The value {stat} for parameter {at}.MetricStat.Stat is not supported."
             )));
-        };
-        asked.push((query, metric_stat, statistic));
+        }
+        asked.push((query, metric_stat));
     }
     Ok(asked)
 }

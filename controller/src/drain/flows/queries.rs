@@ -164,6 +164,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::Outgoing;
     use crate::fixture::{Scene, home};
     use serde_json::json;
 
@@ -178,6 +179,44 @@ mod tests {
         scene.request.load_balancer = balancer.map(|balancer| balancer.arn);
         let queries = queries(&scene.plan()).into_iter();
         queries.map(|q| (q.of, q.name, q.dimensions)).collect()
+    }
+
+    #[test]
+    fn a_check_asks_for_the_metric_of_both_task_sets_until_the_drain_begins() {
+        let mut scene = Scene::swapped();
+        let metric = json!({"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}", "Group": "{targetGroup}"}, "statistic": "p99"});
+        let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": {"within": 600}, "checks": [{"metric": metric}]});
+        scene.request = Request::parse(&input, &home()).unwrap();
+        let mut plan = scene.plan();
+        assert_eq!(queries(&plan), []);
+        plan.checked.since = Some(6_000);
+        let of = |side, set: &str, group: &str| Query {
+            of: Series::Check(0, side),
+            namespace: "App".to_owned(),
+            name: "Latency".to_owned(),
+            dimensions: vec![
+                ("Set".to_owned(), set.to_owned()),
+                (
+                    "Group".to_owned(),
+                    format!("targetgroup/{group}/0123456789abcdef"),
+                ),
+            ],
+            statistic: "p99".to_owned(),
+            times: 1,
+        };
+        assert_eq!(
+            queries(&plan),
+            [
+                of(Side::Replacement, "ecs-svc/2", "green"),
+                of(Side::Original, "ecs-svc/1", "blue")
+            ]
+        );
+        // Fifteen minutes for ten samples at most, but none from before both served.
+        assert_eq!(since(&plan, 6_300), 5_400);
+        plan.request.checks[0].samples = 60;
+        assert_eq!(since(&plan, 12_000), 6_000);
+        plan.outgoing = Outgoing::Replacement;
+        assert_eq!(queries(&plan), []);
     }
 
     #[test]

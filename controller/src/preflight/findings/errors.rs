@@ -1,6 +1,7 @@
 //! What preflight refuses, all of it at once: a deployment stops at the first.
 
 use super::{Finding, FindingName};
+use crate::checks;
 use crate::preflight::bounds::execution_fits;
 use crate::preflight::defaults::{settle_container, settle_network};
 use crate::preflight::differences::routes_take_both;
@@ -64,6 +65,7 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     }
     found.keep(FindingName::Tags, tags::tags(request, original));
     found.keep(FindingName::Shift, shift::can_be_measured(request, world));
+    found.keep(FindingName::Checks, checks::can_be_read(request, world));
     if let (Some(service), Some(routing)) = (service, &routing) {
         let deregistration = routing.production.deregistration();
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);

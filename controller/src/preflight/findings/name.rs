@@ -54,6 +54,7 @@ pub enum FindingName {
     AccessLogs,
     SecurityGroups,
     Shift,
+    Checks,
     RegistryWait,
     ContainerHealthCheck,
     DnsAnswers,
@@ -62,7 +63,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -112,6 +113,7 @@ impl FindingName {
         Self::AccessLogs,
         Self::SecurityGroups,
         Self::Shift,
+        Self::Checks,
         Self::RegistryWait,
         Self::ContainerHealthCheck,
         Self::DnsAnswers,
@@ -170,6 +172,7 @@ impl FindingName {
             Self::AccessLogs => "accessLogs",
             Self::SecurityGroups => "securityGroups",
             Self::Shift => "shift",
+            Self::Checks => "checks",
             Self::RegistryWait => "registryWait",
             Self::ContainerHealthCheck => "containerHealthCheck",
             Self::DnsAnswers => "dnsAnswers",
@@ -217,6 +220,7 @@ impl FindingName {
             }
             Self::Tags => "ECS refuses a task set with more tags.",
             Self::Shift => "A step that waits for connections needs a metric that counts them.",
+            Self::Checks => "A check compares a metric that tells the two task sets apart.",
             Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused
             | Self::RegistryWait

@@ -1,0 +1,74 @@
+//! Metrics that the program inside the containers reports, of each task set: a level with noise, one value a minute.
+//!
+//! The id of the task set, or what CloudWatch calls its target group, is the value of one of the dimensions. Values begin
+//! with the first whole minute after the task set was created, whatever becomes of its tasks.
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::{MINUTE_MS, Metric};
+use super::{TaskSet, World};
+
+/// A metric's level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Level {
+    /// The median of its values.
+    pub level: f64,
+    /// The standard deviation of their logarithm: about 0.1 where they vary by 10 %.
+    #[serde(default)]
+    pub noise: f64,
+}
+
+impl Level {
+    /// A value whose chance has this seed.
+    pub fn draw(&self, seed: u64) -> f64 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        // Box and Muller: a normal variable of two even ones.
+        let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+        let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
+        self.level * (self.noise * normal).exp()
+    }
+}
+
+impl World {
+    /// The minutes of a metric of an application that were over by then, oldest first, and its values; `None` where no
+    /// application reports it.
+    pub(super) fn application(&self, metric: &Metric, over_by_ms: u64) -> Option<Vec<(u64, f64)>> {
+        if metric.namespace.starts_with("AWS/") {
+            return None;
+        }
+        let set = self.task_sets.values().find(|set| is_of(metric, set))?;
+        let definition = self.find_task_definition(&set.task_definition).ok()?;
+        let level = definition.behaviour.metrics.get(&metric.metric_name)?;
+        let first = set.created_at_ms.div_ceil(MINUTE_MS);
+        // The end of the last one.
+        let minutes = first..(over_by_ms / MINUTE_MS).max(first);
+        let value = |minute: u64| {
+            let seed = seed_of(&set.id, &metric.metric_name, minute);
+            (minute * MINUTE_MS, level.draw(seed))
+        };
+        Some(minutes.map(value).collect())
+    }
+}
+
+fn is_of(metric: &Metric, set: &TaskSet) -> bool {
+    let is_its_group = |value: &str| {
+        let mut attached = set.load_balancers.iter();
+        attached.any(|one| {
+            let resource = one.target_group_arn.splitn(6, ':').nth(5);
+            resource == Some(value)
+        })
+    };
+    let mut values = metric.dimensions.iter().map(|one| one.value.as_str());
+    values.any(|value| value == set.id || is_its_group(value))
+}
+
+/// FNV-1a: the id has the world's seed in it.
+fn seed_of(task_set: &str, metric: &str, minute: u64) -> u64 {
+    let bytes = task_set.bytes().chain(metric.bytes());
+    bytes
+        .chain(minute.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
