@@ -6,21 +6,23 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::request::{
-    DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, REGISTRY_FIELDS, ROUTES_FIELDS, Request,
-    SHIFT_FIELDS, STEPS_FIELDS, TEST_FIELDS,
+    CHECKS_FIELDS, DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS,
+    REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, TEST_FIELDS,
 };
 use serde_json::Value;
 
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The fields that are objects or lists of them, with theirs, and with the section of the input page about them.
-const OBJECTS: [(&str, Fields, &str); 8] = [
+const OBJECTS: [(&str, Fields, &str); 10] = [
     ("drain", DRAIN_FIELDS, "Drain"),
     ("registry", REGISTRY_FIELDS, "Registry"),
     ("routes", ROUTES_FIELDS, "Routes"),
     ("test", TEST_FIELDS, "Test"),
     ("pauses", PAUSES_FIELDS, "Pauses"),
     ("hooks", HOOKS_FIELDS, "Hooks"),
+    ("checks", CHECKS_FIELDS, "Checks"),
+    ("checks/metric", METRIC_FIELDS, "Checks"),
     ("shift", SHIFT_FIELDS, "Shift"),
     ("shift/steps", STEPS_FIELDS, "Shift"),
 ];
@@ -89,9 +91,11 @@ fn the_schema_has_every_field_and_no_other() {
         |fields: &[(&str, &str)]| fields.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(properties(&schema), names(FIELDS));
     for (object, fields, _) in OBJECTS {
-        let place = object.replace('/', "/properties/");
-        let of = schema.pointer(&format!("/properties/{place}")).unwrap();
-        let within = properties(of.get("items").unwrap_or(of));
+        let within = object.split('/').fold(&schema, |of, name| {
+            let field = &of["properties"][name];
+            field.get("items").unwrap_or(field)
+        });
+        let within = properties(within);
         assert_eq!(within, names(fields), "{object}");
     }
 }

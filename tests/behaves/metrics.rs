@@ -329,3 +329,46 @@ fn requests_that_the_api_refuses_are_refused() {
         serde_json::from_value::<GetMetricData>(wrong).expect_err("a refusal");
     }
 }
+
+/// What an application reports of its task sets, by the id of each or by its target group.
+#[test]
+fn an_application_reports_a_level_with_noise_of_each_task_set() {
+    let mut service = service(json!({
+        "original": { "metrics": { "Latency": { "level": 20.0, "noise": 0.1 } } },
+    }));
+    let set = service.world.task_sets_of("main", "chat")[0].clone();
+    let group = &set.load_balancers[0].target_group_arn;
+    let group = group.splitn(6, ':').nth(5).unwrap();
+    let latency = |value: &str, stat: &str, period: u64| {
+        let dimensions = [json!({ "Name": "Of", "Value": value })];
+        json!({
+            "Metric": { "Namespace": "Chat", "MetricName": "Latency", "Dimensions": dimensions },
+            "Period": period,
+            "Stat": stat,
+        })
+    };
+    service.world.advance_to(service.world.now() + 7_200_000);
+    let values = values(&service.world, &latency(&set.id, "p99", 60));
+    // The last minute that is over is not visible yet.
+    assert_eq!(values.len(), 119);
+    let logs: Vec<_> = values.iter().map(|value| (value / 20.0).ln()).collect();
+    let mean = logs.iter().sum::<f64>() / 119.0;
+    let spread = (logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / 118.0).sqrt();
+    assert!(mean.abs() < 0.04, "{mean}");
+    assert!((0.08..0.12).contains(&spread), "{spread}");
+    let read_again = read(&service.world, &latency(group, "Average", 60));
+    assert_eq!(
+        read_again
+            .iter()
+            .map(|(_, value)| *value)
+            .collect::<Vec<_>>(),
+        values
+    );
+    assert_eq!(read(&service.world, &latency("another", "Average", 60)), []);
+    let longer = request(
+        &json!([{ "Id": "q", "MetricStat": latency(&set.id, "Sum", 120) }]),
+        60,
+    );
+    let refused = ask(&service.world, &longer).expect_err("a refusal");
+    assert!(refused.message.contains("not simulated"), "{refused}");
+}

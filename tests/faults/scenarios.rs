@@ -4,7 +4,7 @@ use ebbtide_controller::turn::{self, Turn};
 use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
     ActionRequest, AlarmState, AlarmType, Condition, CreateListener, CreateRule, CreateTargetGroup,
-    Kind, Tag, Timings, World,
+    Kind, Level, Tag, Timings, World,
 };
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
@@ -193,6 +193,8 @@ pub(crate) fn all() -> Vec<Case> {
         planned_pauses("never approved", Ends::RolledBack("PauseTimeout")),
         hooks("hooks", Ends::Deployed),
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
+        checks("a check", 20.0, Ends::Deployed),
+        checks("a check that fails", 40.0, Ends::RolledBack("CheckFailed")),
         shift(),
         shift_of_a_sick_version(),
         everything(),
@@ -276,6 +278,18 @@ fn hooks(name: &'static str, ends: Ends) -> Case {
     let never = json!([{"answer": {"hookStatus": "FAILED"}}]);
     case.world.put_function("refuse", answers(never));
     case
+}
+
+/// The application reports its latency, 20 of the original, and the replacement may have half as much more.
+fn checks(name: &'static str, latency: f64, ends: Ends) -> Case {
+    let reporting = one_task(|scenario| {
+        let at = |level| [("Latency".to_owned(), Level { level, noise: 0.05 })].into();
+        scenario.original.metrics = at(20.0);
+        scenario.replacement.metrics = at(latency);
+    });
+    let metric = json!({"namespace": "Chat", "metricName": "Latency", "dimensions": {"TaskSet": "{taskSet}"}, "statistic": "p99"});
+    let more = json!({"checks": [{"metric": metric, "samples": 3}], "scaledown_decrement": 100});
+    case(name, &reporting, &more, ends)
 }
 
 /// Traffic moves in two steps, and then all of it. CloudWatch is asked for new connections, and has none.

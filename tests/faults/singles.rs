@@ -184,6 +184,8 @@ every_scenario! {
     a_pause_that_is_never_approved = "never approved" in [whole],
     hooks = "hooks" in [whole],
     a_hook_that_fails = "a hook that fails" in [whole],
+    a_check = "a check" in [whole],
+    a_check_that_fails = "a check that fails" in [whole],
     a_shift = "a shift" in [whole],
     sick_in_mid_shift = "sick in mid-shift" in [first second],
     everything = "everything" in [first second],

@@ -54,46 +54,47 @@ impl Reader<'_> {
     /// The checks, as the input has them.
     pub(super) fn checks(&mut self) -> Vec<Check> {
         let mut own = self.own();
-        own.objects("checks", MOST, CHECKS_FIELDS, |fields| fields.check())
+        own.objects("checks", MOST, CHECKS_FIELDS, check)
     }
 }
 
-impl Fields<'_> {
-    fn check(&mut self) -> Option<Check> {
-        if !self.given.contains_key("metric") {
-            self.refuse("metric");
-        }
-        let metric = self.object("metric", "checks.metric.", METRIC_FIELDS);
-        let metric = metric.and_then(|mut fields| fields.metric());
-        let at_most = self.optional("replacementAtMost", |value| {
-            let times = value.as_f64()?;
-            (times > 0.0 && times <= 1e6).then_some(times)
-        });
-        self.optional("of", |value| (value == "original").then_some(()));
-        let samples = self.optional("samples", |value| whole(value, 1, 60));
-        let samples = samples.unwrap_or(DEFAULT_SAMPLES);
-        let failures = self.optional("failures", |value| whole(value, 0, 59));
-        if let Some(given) = failures.filter(|failures| *failures >= samples) {
-            let allowed = format!("fewer than samples, here {samples}");
-            let field = self.named("failures");
-            self.problems
-                .push(problem(&field, Some(&json!(given)), allowed));
-        }
-        let no_data = self.optional("noData", |value| {
-            let mut known = NoData::ALL.into_iter();
-            known.find(|known| value == known.as_str())
-        });
-        let (metric, statistic) = metric?;
-        Some(Check {
-            metric,
-            statistic,
-            at_most: at_most.unwrap_or(DEFAULT_AT_MOST),
-            samples,
-            failures: failures.unwrap_or(DEFAULT_FAILURES.min(samples - 1)),
-            no_data: no_data.unwrap_or(NoData::Wait),
-        })
+fn check(fields: &mut Fields<'_>) -> Option<Check> {
+    if !fields.given.contains_key("metric") {
+        fields.refuse("metric");
     }
+    let metric = fields.object("metric", "checks.metric.", METRIC_FIELDS);
+    let metric = metric.and_then(|mut metric| metric.metric());
+    let at_most = fields.optional("replacementAtMost", |value| {
+        let times = value.as_f64()?;
+        (times > 0.0 && times <= 1e6).then_some(times)
+    });
+    fields.optional("of", |value| (value == "original").then_some(()));
+    let samples = fields.optional("samples", |value| whole(value, 1, 60));
+    let samples = samples.unwrap_or(DEFAULT_SAMPLES);
+    let failures = fields.optional("failures", |value| whole(value, 0, 59));
+    if let Some(given) = failures.filter(|failures| *failures >= samples) {
+        let allowed = format!("fewer than samples, here {samples}");
+        let field = fields.named("failures");
+        fields
+            .problems
+            .push(problem(&field, Some(&json!(given)), allowed));
+    }
+    let no_data = fields.optional("noData", |value| {
+        let mut known = NoData::ALL.into_iter();
+        known.find(|known| value == known.as_str())
+    });
+    let (metric, statistic) = metric?;
+    Some(Check {
+        metric,
+        statistic,
+        at_most: at_most.unwrap_or(DEFAULT_AT_MOST),
+        samples,
+        failures: failures.unwrap_or(DEFAULT_FAILURES.min(samples - 1)),
+        no_data: no_data.unwrap_or(NoData::Wait),
+    })
+}
 
+impl Fields<'_> {
     fn metric(&mut self) -> Option<(Metric, String)> {
         let namespace = self.required("namespace", |value| text(value, 255));
         let name = self.required("metricName", |value| text(value, 255));

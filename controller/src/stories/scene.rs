@@ -325,12 +325,12 @@ fn flows(world: &mut World, words: &mut Words<'_>) {
         "connections" => &mut world.flows.connections,
         "seen" => &mut world.flows.seen,
         "kept" => &mut world.flows.kept,
-        word if word.starts_with("replacement") => {
-            let number = word.trim_start_matches("replacement").parse().unwrap();
+        of if of.starts_with("replacement") => {
+            let number = of.trim_start_matches("replacement").parse().unwrap();
             world.flows.of_check(number, Side::Replacement)
         }
-        word if word.starts_with("original") => {
-            let number = word.trim_start_matches("original").parse().unwrap();
+        of if of.starts_with("original") => {
+            let number = of.trim_start_matches("original").parse().unwrap();
             world.flows.of_check(number, Side::Original)
         }
         "error" => {

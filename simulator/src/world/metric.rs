@@ -157,7 +157,7 @@ impl World {
             }
             minutes.retain(|(from_ms, _)| is_asked(*from_ms));
             if asked.stat == "SampleCount" {
-                minutes.iter_mut().for_each(|(_, value)| *value = 1.0);
+                return Ok(minutes.into_iter().map(|(at, _)| (at, 1.0)).collect());
             }
             return Ok(minutes);
         }

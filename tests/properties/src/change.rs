@@ -3,11 +3,12 @@
 
 use arbitrary::Unstructured;
 use ebbtide_controller::budget::Control;
+use ebbtide_controller::checks::{Check, Checked, Compared, NoData};
 use ebbtide_controller::contract::Failure;
 use ebbtide_controller::deployment::{Outgoing, Progress};
 use ebbtide_controller::flows::{Flows, Point};
 use ebbtide_controller::id::TaskSetId;
-use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
+use ebbtide_controller::pace::{Budget, Metric, OnDeadline, Pace, TASK_SET};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
     Alarm, Created, Forward, Route, Rule, Targets, TaskSetLoadBalancer, TaskSetStatus,
@@ -357,6 +358,13 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             on_deadline: one(bytes, &[OnDeadline::Finish, OnDeadline::Stop]),
         }),
     };
+    if once_in(bytes, 2) {
+        scene.deployment.plan.request.checks = vec![check(bytes)];
+        scene.deployment.plan.checked = Checked {
+            since: once_in(bytes, 2).then(|| u64::from(count(bytes))),
+            held: count(bytes),
+        };
+    }
     scene.world.now = u64::from(count(bytes));
     scene.deployment.progress.control = Control {
         began: once_in(bytes, 2).then(|| u64::from(count(bytes))),
@@ -382,8 +390,27 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         connections: points(3),
         seen: points(3),
         kept: points(3),
+        compared: vec![Compared {
+            replacement: points(3),
+            original: points(3),
+        }],
         error: None,
     };
+}
+
+fn check(bytes: &mut Unstructured<'_>) -> Check {
+    Check {
+        metric: Metric {
+            namespace: "App".to_owned(),
+            name: "Latency".to_owned(),
+            dimensions: vec![("Set".to_owned(), TASK_SET.to_owned())],
+        },
+        statistic: "p99".to_owned(),
+        at_most: f64::from(count(bytes)),
+        samples: count(bytes).clamp(1, 60),
+        failures: count(bytes).min(59),
+        no_data: one(bytes, &NoData::ALL),
+    }
 }
 
 /// It failed, or removes what another one has left.

@@ -126,6 +126,11 @@ fn variants(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
     variants
 }
 
+/// Whether a step counts on that waits for samples of a check.
+fn awaits_samples(after: &Plan, before: &Plan) -> bool {
+    after.checked.held > before.checked.held
+}
+
 /// Whether a step of a shift has begun or counts on.
 fn shifts(after: &Plan, before: &Plan) -> bool {
     let at = |plan: &Plan| (plan.shifted.step, plan.shifted.waited);
@@ -152,6 +157,7 @@ fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
         let counts = after.waited > before.waited
             || after.step > before.step
             || shifts(&answer.plan, &deployment.plan)
+            || awaits_samples(&answer.plan, &deployment.plan)
             // Traffic has moved, and the bake is counted anew.
             || (after.baking && !before.baking)
             // The drain of a leftover is planned once, and a replacement is created once.

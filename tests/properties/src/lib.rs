@@ -25,8 +25,8 @@ pub mod wire;
 
 // Where the fixture looks for them.
 use ebbtide_controller::{
-    arn, contract, deployment, drain, hooks, id, identity, lock, pauses, phase, reason, registry,
-    request, shift, world,
+    arn, checks, contract, deployment, drain, hooks, id, identity, lock, pauses, phase, reason,
+    registry, request, shift, world,
 };
 
 pub use arns::arns;

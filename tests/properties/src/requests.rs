@@ -109,6 +109,13 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
         ("launchType", json!(["FARGATE", "EC2"])),
         ("rollbackOnFailure", json!([false, true])),
         ("alarms", json!([["errors"], ["errors", "lag"]])),
+        (
+            "checks",
+            json!([
+                [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}],
+                [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Group": "of {targetGroup}"}, "statistic": "p99.9"}, "replacementAtMost": 1.2, "of": "original", "samples": 1, "failures": 0, "noData": "pass"}],
+            ]),
+        ),
         ("dryRun", json!([true, false])),
         ("comment", json!(["why not", "\u{1b}[31m\n"])),
     ];

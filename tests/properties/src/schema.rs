@@ -44,6 +44,8 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
             "readinessTimeout" => allowed.contains("times waitForService"),
             // Percents that do not rise, and a deadline before its step is over.
             "shift.steps" => allowed.starts_with("more than") || field.ends_with(".within"),
+            // As many failures as samples.
+            "checks" => allowed.starts_with("fewer than"),
             "tags" | "routes.test" | "capacityProviderStrategy" => true,
             // Of another region, or of too many bytes.
             "hooks" if field.ends_with(".lambda") => given.contains("arn:"),

@@ -1,0 +1,206 @@
+//! Metric checks: how often they are wrong, and deployments that they let pass or bring back.
+
+use ebbtide_controller::checks::{Check, Compared, Verdict};
+use ebbtide_controller::flows::Point;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::world::{Level, World};
+use serde_json::{Value, json};
+
+use crate::support::{deploy, live, sample_with, sets, world};
+
+/// The check of this metric, with the defaults where nothing else is given.
+fn checks(more: &Value) -> Value {
+    let metric = json!({"namespace": "Chat", "metricName": "Latency", "dimensions": {"TaskSet": "{taskSet}"}, "statistic": "p99"});
+    let mut check = json!({"metric": metric});
+    let fields = more.as_object().unwrap().clone();
+    check.as_object_mut().unwrap().extend(fields);
+    json!([check])
+}
+
+fn check(more: &Value) -> Check {
+    let event = sample_with(&json!({"checks": checks(more)}));
+    let arn = event["taskDefinition"].as_str().unwrap();
+    let home = ebbtide_controller::arn::Arn::parse(arn).unwrap().home();
+    Request::parse(&event, &home).unwrap().checks.remove(0)
+}
+
+/// A service whose two versions report this metric, at these levels.
+fn reporting(seed: u64, noise: f64, original: f64, replacement: f64) -> World {
+    let at = |level| [("Latency".to_owned(), Level { level, noise })].into();
+    world(&Scenario::with(|scenario| {
+        scenario.seed = seed;
+        scenario.original.metrics = at(original);
+        scenario.replacement.metrics = at(replacement);
+    }))
+}
+
+/// Samples after which a deployment of so many minutes is given up: judged each minute, as the turns of a deployment do.
+fn given_up(check: &Check, seed: u64, noise: f64, ratio: f64, minutes: u64) -> Option<u64> {
+    let drawn = |level: f64, of: u64, minute: u64| Point {
+        at: 60 * minute,
+        value: Level { level, noise }.draw(seed << 32 | of << 31 | minute),
+    };
+    let mut compared = Compared::default();
+    (0..minutes).find_map(|minute| {
+        compared
+            .replacement
+            .insert(0, drawn(20.0 * ratio, 1, minute));
+        compared.original.insert(0, drawn(20.0, 0, minute));
+        // A minute after its end.
+        let verdict = check.judge(&compared, 0, 60 * (minute + 2));
+        matches!(verdict, Verdict::Failed { .. }).then_some(minute + 1)
+    })
+}
+
+const DEPLOYMENTS: u64 = 1_000;
+
+/// How many of a thousand deployments are given up, and the most and the mean of the samples that it takes.
+fn counted(check: &Check, noise: f64, ratio: f64, minutes: u64) -> (usize, u64, f64) {
+    let seeds = 0..DEPLOYMENTS;
+    let found: Vec<_> = seeds
+        .filter_map(|seed| given_up(check, seed, noise, ratio, minutes))
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let mean = found.iter().sum::<u64>() as f64 / found.len().max(1) as f64;
+    (found.len(), found.iter().copied().max().unwrap_or(0), mean)
+}
+
+/// Minutes until the first step of the drain of a deployment without a shift: five samples; and those of a linear
+/// shift of 10 % every 6 minutes.
+const SWAP: u64 = 5;
+const SHIFT: u64 = 60;
+
+/// The table of docs/checks.md: `cargo test --test whole -- --nocapture checks_are_seldom_wrong` prints it.
+#[test]
+fn checks_are_seldom_wrong_and_find_twice_as_much() {
+    let mut lines = Vec::new();
+    for (at_most, failures) in [
+        (1.2, 0),
+        (1.2, 1),
+        (1.35, 1),
+        (1.5, 0),
+        (1.5, 1),
+        (1.5, 2),
+        (1.75, 1),
+    ] {
+        let check = check(&json!({"replacementAtMost": at_most, "failures": failures}));
+        for noise in [0.05, 0.1] {
+            let aborts = |minutes| counted(&check, noise, 1.0, minutes).0;
+            let (found, most, mean) = counted(&check, noise, 2.0, SWAP);
+            lines.push(format!(
+                "| {at_most} | {failures} | {:.0} % | {} | {} | {found} | {mean:.2} | {most} |",
+                noise * 100.0,
+                aborts(SWAP),
+                aborts(SHIFT),
+            ));
+        }
+    }
+    println!("{}", lines.join("\n"));
+    let page = include_str!("../../docs/checks.md");
+    for line in lines {
+        assert!(page.contains(&line), "docs/checks.md lacks {line}");
+    }
+}
+
+#[test]
+fn the_defaults_keep_what_is_promised() {
+    let check = check(&json!({}));
+    for noise in [0.05, 0.1] {
+        for minutes in [SWAP, SHIFT] {
+            let (aborts, _, _) = counted(&check, noise, 1.0, minutes);
+            assert!(aborts < 10, "{aborts} of {DEPLOYMENTS} at {noise}");
+            let (found, most, _) = counted(&check, noise, 2.0, minutes);
+            assert_eq!(found, 1_000, "at {noise}");
+            assert!(most <= 5, "{most} samples at {noise}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_as_good_as_the_one_before_is_deployed() {
+    for seed in 1..=10 {
+        let event = sample_with(&json!({"checks": checks(&json!({}))}));
+        let ended = deploy(reporting(seed, 0.1, 20.0, 20.0), "run-1", &event).await;
+        ended.assert_deployed();
+        let waits = |reason: &&String| reason.contains("checks[0] has ");
+        let waited = ended.reasons.iter().filter(waits).count();
+        // Five minutes, the one in which both begin, and the one until the last is settled.
+        assert!((4..=8).contains(&waited), "{waited}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_takes_twice_as_long_is_brought_back_before_the_drain() {
+    for seed in 1..=10 {
+        let world = reporting(seed, 0.1, 20.0, 40.0);
+        let first = sets(&world)[0].clone();
+        let event = sample_with(&json!({"checks": checks(&json!({}))}));
+        let ended = deploy(world, "run-1", &event).await;
+        let (error, cause) = ended.failure();
+        assert_eq!(error, "CheckFailed", "{cause}");
+        assert!(
+            cause.starts_with("checks[0]: p99 of Latency (Chat) is too high in 2 of the newest "),
+            "{cause}"
+        );
+        assert_eq!(sets(&ended.world), [first.as_str()]);
+        assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
+        assert!(ended.scales().iter().all(|(set, _)| *set != first));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shift_goes_back_from_its_first_step() {
+    let event =
+        sample_with(&json!({"shift": {"percent": 20, "every": 600}, "checks": checks(&json!({}))}));
+    let ended = deploy(reporting(1, 0.05, 20.0, 40.0), "run-1", &event).await;
+    let (error, cause) = ended.failure();
+    assert_eq!(error, "CheckFailed");
+    assert!(
+        cause.starts_with("At 20 % of new connections (step 1 of 5 of the shift): checks[0]: "),
+        "{cause}"
+    );
+    assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
+    let as_good = deploy(reporting(1, 0.05, 20.0, 20.0), "run-1", &event).await;
+    as_good.assert_deployed();
+}
+
+/// A step shorter than its samples waits for them once: the next one has those of the steps before.
+#[tokio::test(start_paused = true)]
+async fn short_steps_of_a_shift_wait_for_samples_once() {
+    let event =
+        sample_with(&json!({"shift": {"percent": 30, "every": 60}, "checks": checks(&json!({}))}));
+    let ended = deploy(reporting(1, 0.05, 20.0, 20.0), "run-1", &event).await;
+    ended.assert_deployed();
+    let waits = ended
+        .reasons
+        .iter()
+        .filter(|reason| reason.contains("checks[0] has "));
+    let steps: Vec<_> = waits
+        .filter_map(|reason| reason.split("next ").nth(1))
+        .collect();
+    assert!(!steps.is_empty());
+    assert!(
+        steps.iter().all(|step| step.starts_with("60 % waits")),
+        "{steps:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_metric_without_values_is_what_the_input_says() {
+    let ended = async |no_data: &str| {
+        let event = sample_with(&json!({"checks": checks(&json!({"noData": no_data}))}));
+        deploy(world(&Scenario::default()), "run-1", &event).await
+    };
+    ended("pass").await.assert_deployed();
+    for no_data in ["wait", "fail"] {
+        let ended = ended(no_data).await;
+        let Status::Failed { error, cause } = &ended.outcome.status else {
+            panic!("{:?}", ended.outcome.status);
+        };
+        assert_eq!(error, "CheckFailed");
+        assert!(cause.contains("has 0 of 5 samples"), "{cause}");
+        assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
+    }
+}
