@@ -98,7 +98,7 @@ fn checks_are_seldom_wrong_and_find_twice_as_much() {
         }
     }
     println!("{}", lines.join("\n"));
-    let page = include_str!("../../docs/checks.md");
+    let page = std::fs::read_to_string("docs/checks.md").unwrap();
     for line in lines {
         assert!(page.contains(&line), "docs/checks.md lacks {line}");
     }
