@@ -67,6 +67,30 @@ fn counted(check: &Check, noise: f64, ratio: f64, minutes: u64) -> (usize, u64, 
     (found.len(), found.iter().copied().max().unwrap_or(0), mean)
 }
 
+/// What the counts rest on: 2 of 100 of these values are a little more than two standard deviations above the median.
+#[test]
+fn noise_is_log_normal() {
+    let level = Level {
+        level: 20.0,
+        noise: 0.1,
+    };
+    let above = |deviations: f64| {
+        let most = 20.0 * (0.1 * deviations).exp();
+        let values = (0..100_000_u64).map(|number| level.draw(number << 32 | number % 60));
+        values.filter(|value| *value > most).count()
+    };
+    // The normal distribution's tails, and three standard deviations of each count.
+    for (deviations, wanted, most) in [
+        (0.0, 50_000, 475),
+        (1.0, 15_866, 347),
+        (2.0, 2_275, 142),
+        (3.0, 135, 35),
+    ] {
+        let seen = above(deviations);
+        assert!(seen.abs_diff(wanted) <= most, "{seen} above {deviations}");
+    }
+}
+
 /// Minutes until the first step of the drain of a deployment without a shift: five samples; and those of a linear
 /// shift of 10 % every 6 minutes.
 const SWAP: u64 = 5;

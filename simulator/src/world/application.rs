@@ -1,7 +1,7 @@
 //! Metrics that the program inside the containers reports, of each task set: a level with noise, one value a minute.
 //!
 //! The id of the task set, or what CloudWatch calls its target group, is the value of one of the dimensions. Values begin
-//! with the first whole minute after the task set was created, whatever becomes of its tasks.
+//! with the first whole minute after the task set was created; without a task there are none, not even those of before.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Level {
 impl Level {
     /// A value whose chance has this seed.
     pub fn draw(&self, seed: u64) -> f64 {
-        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut rng = fastrand::Rng::with_seed(mixed(seed));
         // Box and Muller: a normal variable of two even ones.
         let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
@@ -38,8 +38,8 @@ impl World {
             return None;
         }
         let set = self.task_sets.values().find(|set| is_of(metric, set))?;
-        let definition = self.find_task_definition(&set.task_definition).ok()?;
-        let level = definition.behaviour.metrics.get(&metric.metric_name)?;
+        let task = self.tasks.of(&set.id).next()?;
+        let level = task.behaviour.metrics.get(&metric.metric_name)?;
         let first = set.created_at_ms.div_ceil(MINUTE_MS);
         // The end of the last one.
         let minutes = first..(over_by_ms / MINUTE_MS).max(first);
@@ -49,6 +49,13 @@ impl World {
         };
         Some(minutes.map(value).collect())
     }
+}
+
+/// The last steps of splitmix64: the first numbers of a generator whose seed is near another one are near, too.
+fn mixed(seed: u64) -> u64 {
+    let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn is_of(metric: &Metric, set: &TaskSet) -> bool {

@@ -161,12 +161,18 @@ impl World {
             }
             return Ok(minutes);
         }
+        let reported = self.reported(asked, over_by_ms);
+        if reported.is_empty() {
+            return Ok(Vec::new());
+        }
         let Some(statistic) = statistic(&asked.stat) else {
             return Err(not_simulated("of this metric"));
         };
         let mut periods: BTreeMap<u64, Samples> = BTreeMap::new();
-        let reported = self.reported(asked, over_by_ms).into_iter();
-        for (from_ms, samples) in reported.filter(|(from_ms, _)| is_asked(*from_ms)) {
+        for (from_ms, samples) in reported
+            .into_iter()
+            .filter(|(from_ms, _)| is_asked(*from_ms))
+        {
             let into = (from_ms - start_ms) % period_ms;
             periods.entry(from_ms - into).or_default().absorb(&samples);
         }
