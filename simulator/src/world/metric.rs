@@ -162,7 +162,8 @@ impl World {
             return Ok(minutes);
         }
         let reported = self.reported(asked, over_by_ms);
-        if reported.is_empty() {
+        let is_unknown = reported.is_empty() && !asked.metric.namespace.starts_with("AWS/");
+        if is_unknown {
             return Ok(Vec::new());
         }
         let Some(statistic) = statistic(&asked.stat) else {
