@@ -209,7 +209,14 @@ fn waits(request: &Request) -> Vec<String> {
             until.deadline
         )
     });
-    Point::ALL.into_iter().flat_map(at).chain(leave).collect()
+    let checks = request.checks.iter().map(|check| {
+        format!(
+            "for {} minutes in which both task sets have a value of {check}, before the first step",
+            check.samples
+        )
+    });
+    let points = Point::ALL.into_iter().flat_map(at);
+    points.chain(checks).chain(leave).collect()
 }
 
 /// The steps of a shift, with the last one, if none is held. Clients without a lifetime stay for ever: no share is

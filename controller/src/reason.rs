@@ -381,6 +381,15 @@ impl Reason {
         }
     }
 
+    /// What the next step of a shift or a drain waits for.
+    pub(crate) fn blocker(&self) -> Option<&Blocker> {
+        match self {
+            Self::Shifting(shifting) => shifting.by.as_ref(),
+            Self::Drain(draining) => draining.stage.blocker(),
+            _ => None,
+        }
+    }
+
     /// How far the drain is, where there is one.
     pub fn drain(&self) -> Option<DrainProgress> {
         match self {

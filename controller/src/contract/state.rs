@@ -13,7 +13,7 @@ use crate::drain::budget::Control;
 use crate::lock::{Lock, Seen};
 use crate::phase::To;
 use crate::quote::{quote, sentence};
-use crate::reason::{Code, DrainProgress, Reason, Remark, Shifting, Shortfall};
+use crate::reason::{Blocker, Code, DrainProgress, Reason, Remark, Shifting, Shortfall};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -219,6 +219,17 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
     }
     if let Reason::Shifting(shifting) = reason {
         told["shift"] = shift(shifting);
+    }
+    if let Some(Blocker::Check {
+        check,
+        samples,
+        wanted,
+        left,
+        ..
+    }) = reason.blocker()
+    {
+        told["check"] =
+            json!({"number": check, "samples": samples, "wanted": wanted, "left": left});
     }
     if let Some(drain) = reason.drain() {
         let DrainProgress {

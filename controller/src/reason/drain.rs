@@ -231,13 +231,18 @@ impl Stage {
 }
 
 impl Stage {
+    /// What it waits for.
+    pub(super) fn blocker(&self) -> Option<&Blocker> {
+        match self {
+            Self::Blocked { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
     /// The hook or the planned pause that it waits for.
     pub(super) fn gate(&self) -> Option<&Gate> {
-        match self {
-            Self::Blocked {
-                by: Blocker::Gate(gate),
-                ..
-            } => Some(gate),
+        match self.blocker() {
+            Some(Blocker::Gate(gate)) => Some(gate),
             _ => None,
         }
     }
