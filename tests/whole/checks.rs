@@ -40,7 +40,7 @@ fn reporting(seed: u64, noise: f64, original: f64, replacement: f64) -> World {
 fn given_up(check: &Check, seed: u64, noise: f64, ratio: f64, minutes: u64) -> Option<u64> {
     let drawn = |level: f64, of: u64, minute: u64| Point {
         at: 60 * minute,
-        value: Level { level, noise }.draw(seed << 32 | of << 31 | minute),
+        value: Level { level, noise }.draw((seed << 32) | (of << 31) | minute),
     };
     let mut compared = Compared::default();
     (0..minutes).find_map(|minute| {
@@ -76,7 +76,7 @@ fn noise_is_log_normal() {
     };
     let above = |deviations: f64| {
         let most = 20.0 * (0.1 * deviations).exp();
-        let values = (0..100_000_u64).map(|number| level.draw(number << 32 | number % 60));
+        let values = (0..100_000_u64).map(|number| level.draw((number << 32) | (number % 60)));
         values.filter(|value| *value > most).count()
     };
     // The normal distribution's tails, and three standard deviations of each count.
