@@ -137,7 +137,14 @@ pub(crate) fn what(event: &HistoryEvent) -> What {
         EventKind::ExecutionStarted { .. }
         | EventKind::TaskScheduled { .. }
         | EventKind::TaskStarted { .. }
+        | EventKind::TaskSubmitted { .. }
         | EventKind::TaskSucceeded { .. }
+        | EventKind::MapStateStarted { .. }
+        | EventKind::MapIterationStarted { .. }
+        | EventKind::MapIterationSucceeded { .. }
+        | EventKind::MapIterationFailed { .. }
+        | EventKind::MapStateSucceeded {}
+        | EventKind::MapStateFailed {}
         | EventKind::ExecutionSucceeded { .. }
         | EventKind::ExecutionFailed { .. }
         | EventKind::ExecutionAborted {}

@@ -1,15 +1,15 @@
 //! A function serves executions of its own partition, region and account only.
 
 use crate::arn::Arn;
-use crate::contract::Event;
+use crate::identity::DeploymentId;
 use crate::refusal::{ErrorName, Refusal};
 
-/// Refuses an event whose execution is of another partition, region or account.
+/// Refuses an event if its execution is of another partition, region or account.
 ///
 /// Every ARN of a request must be of the execution's home, which the event names itself: anyone who may
 /// invoke a function could name any. `function` is the function's own ARN as Lambda gives it with the
 /// invocation (with an alias or version, perhaps).
-pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
+pub fn check(id: &DeploymentId, function: &str) -> Result<(), Refusal> {
     let Some(own) = Arn::parse(function).filter(|arn| arn.service == "lambda") else {
         return Err(Refusal::new(
             ErrorName::InvalidInput,
@@ -19,7 +19,7 @@ pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
             "Invoke it through Lambda.",
         ));
     };
-    let (own, theirs) = (own.home(), event.id.home());
+    let (own, theirs) = (own.home(), id.home());
     if own == *theirs {
         return Ok(());
     }
@@ -27,7 +27,7 @@ pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
         ErrorName::InvalidInput,
         format!(
             "The execution is of {theirs}, but this function serves executions of {own} only: {}.",
-            event.id.execution()
+            id.execution()
         ),
         "Start an execution of the state machine that was installed with this function.",
     ))
@@ -35,20 +35,13 @@ pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const FUNCTION: &str = "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-swap";
 
-    fn from(home: &str) -> Event {
-        Event::parse(json!({
-            "phase": "swap",
-            "execution": format!("arn:{home}:execution:Ebbtide:run-1"),
-            "startedAt": "2026-01-01T00:00:00Z",
-            "state": {},
-        }))
-        .unwrap()
+    fn from(home: &str) -> DeploymentId {
+        let execution = format!("arn:{home}:execution:Ebbtide:run-1");
+        DeploymentId::of_execution(&execution, "2026-01-01T00:00:00Z").unwrap()
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl DeploymentId {
         &self.name
     }
 
+    /// When it started: letters and digits of the time alone.
+    pub(crate) fn started_at(&self) -> &str {
+        &self.started
+    }
+
     /// The ARN of the execution's state machine.
     pub fn state_machine(&self) -> String {
         let Home {

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod leftovers;
 pub mod lock;
 mod next;
+pub mod order;
 pub mod pauses;
 pub mod phase;
 pub mod point;

@@ -35,7 +35,8 @@ pub use drain::{DRAIN_FIELDS, pace};
 pub use hooks::HOOKS_FIELDS;
 pub use pauses::PAUSES_FIELDS;
 pub use reader::FIELDS;
-use reader::{Reader, shown, unknown_fields};
+use reader::{Reader, unknown_fields};
+pub(crate) use reader::{allowed, problem, shown};
 pub use registry::REGISTRY_FIELDS;
 pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
 pub use shift::{SHIFT_FIELDS, STEPS_FIELDS};
@@ -310,7 +311,7 @@ impl Request {
     }
 }
 
-fn invalid(problems: &[Problem]) -> Refusal {
+pub(crate) fn invalid(problems: &[Problem]) -> Refusal {
     let list: Vec<_> = problems.iter().map(Problem::to_string).collect();
     Refusal::new(
         ErrorName::InvalidInput,

@@ -10,6 +10,7 @@ use ebbtide_controller::command::Order;
 use ebbtide_controller::contract::{self, Event, Failure};
 use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
 use ebbtide_controller::lock::{Item, Lock, SETTLE};
+use ebbtide_controller::order;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight;
 use ebbtide_controller::reason::Reason;
@@ -52,6 +53,21 @@ impl Function {
         }
     }
 
+    /// Refuses what another function was invoked for.
+    fn serves(self, invoked: Self, phase: &str) -> Result<(), Refusal> {
+        if self == invoked {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            ErrorName::InvalidInput,
+            format!(
+                "Function {} does not handle phase {phase}.",
+                invoked.as_str()
+            ),
+            format!("Invoke {} for it.", self.as_str()),
+        ))
+    }
+
     fn of(phase: Phase) -> Self {
         match phase {
             Phase::Preflight | Phase::CheckAndCreate => Self::CheckAndCreate,
@@ -83,7 +99,7 @@ const ROUNDS: u32 = 5;
 const MOST_DENIED: u32 = 2;
 
 /// Seconds from the start of an execution for which preflight throws a call that is not allowed.
-const DENIED: u64 = 60;
+pub(crate) const DENIED: u64 = 60;
 
 /// Turns in a row with a write that was not answered, at most.
 const MOST_UNANSWERED: u32 = 10;
@@ -109,19 +125,15 @@ pub async fn handle_by(
     clients: &Clients,
     event: Value,
 ) -> Result<Value, StepError> {
-    let event = Event::parse(event)?;
-    caller::check(&event, invocation.function_arn)?;
-    if Function::of(event.phase) != function {
-        return Err(StepError::from(Refusal::new(
-            ErrorName::InvalidInput,
-            format!(
-                "Function {} does not handle phase {}.",
-                function.as_str(),
-                event.phase
-            ),
-            format!("Invoke {} for it.", Function::of(event.phase).as_str()),
-        )));
+    if let Some(event) = order::Event::parse(&event) {
+        let event = event?;
+        caller::check(&event.id, invocation.function_arn)?;
+        Function::CheckAndCreate.serves(function, "order")?;
+        return crate::order::handle(&invocation, clients, &event).await;
     }
+    let event = Event::parse(event)?;
+    caller::check(&event.id, invocation.function_arn)?;
+    Function::of(event.phase).serves(function, event.phase.as_str())?;
     let step = Step {
         next,
         invocation: &invocation,

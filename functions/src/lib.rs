@@ -24,6 +24,7 @@ mod observe_registry;
 mod observe_routes;
 mod observe_settings;
 pub mod operator;
+mod order;
 mod routes;
 mod tags;
 mod unanswered;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::exchange::NoAnswer;
-use crate::fault::{Fault, Faults, LambdaFault, LateCall};
+use crate::fault::{Fault, Faults, LambdaFault, LateCall, StartFault};
 use crate::wire::{self, Distortion};
 use crate::world::{Call, World};
 
@@ -216,6 +216,11 @@ impl SimulatedAws {
         self.present().faults.planned_for_functions.extend(faults);
     }
 
+    /// Plans what goes wrong with starts of executions by another one: by the start's number, counted from 1.
+    pub fn plan_start_faults(&self, faults: impl IntoIterator<Item = (u64, StartFault)>) {
+        self.present().faults.planned_for_starts.extend(faults);
+    }
+
     /// A service, as IAM names it, is unreachable for a number of milliseconds from now on. Where it is
     /// `lambda`, no function is invoked.
     pub fn begin_outage(&self, service: &'static str, for_ms: u64) {
@@ -252,6 +257,16 @@ impl SimulatedAws {
             let away = faults.is_away("lambda", now_ms);
             away.then_some(LambdaFault::TaskFailedBefore)
         })
+    }
+
+    /// Counts a start of an execution by another one, and says what goes wrong with it.
+    pub(crate) fn next_start(&self) -> Option<StartFault> {
+        let now_ms = self.clock.now_ms();
+        let faults = &mut self.present().faults;
+        faults.starts += 1;
+        let planned = faults.planned_for_starts.get(&faults.starts).copied();
+        let away = faults.is_away("states", now_ms);
+        planned.or(away.then_some(StartFault::Refused))
     }
 
     /// Has AWS get a request, under the plan of faults.

@@ -5,6 +5,7 @@ mod execution;
 mod in_flight;
 mod invocation;
 mod operator;
+mod services;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ use invocation::{Environments, InstalledFunction};
 /// The state machine as it is shipped.
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
 
+/// The one that deploys several services.
+pub const SERVICES_DEFINITION: &str = include_str!("../../statemachine/services.asl.json");
+
 pub(crate) const STATE_MACHINE: &str = "Ebbtide";
 
 /// The name of the table that locks are in, and of its key attribute.
@@ -41,6 +45,7 @@ pub struct Installation {
     region: String,
     account: String,
     machine: StateMachine,
+    services: StateMachine,
     functions: Vec<InstalledFunction>,
     times: u32,
     executions: Executions,
@@ -81,13 +86,25 @@ impl Installation {
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
         }
-        values.retain(|name, _| definition.contains(&format!("${{{name}}}")));
-        let machine = StateMachine::parse(&substitute(definition, &values)?)?;
+        let one = arn(
+            "states",
+            &region,
+            &account,
+            &format!("stateMachine:{STATE_MACHINE}"),
+        );
+        values.insert("DeploymentStateMachine", &one);
+        let machine = |definition: &str| {
+            let mut values = values.clone();
+            values.retain(|name, _| definition.contains(&format!("${{{name}}}")));
+            Ok::<_, InstallError>(StateMachine::parse(&substitute(definition, &values)?)?)
+        };
+        let (machine, services) = (machine(definition)?, machine(SERVICES_DEFINITION)?);
         Ok(Self {
             aws: aws.clone(),
             region,
             account,
             machine,
+            services,
             functions: functions.into(),
             times: 1,
             executions: Executions::default(),
@@ -129,6 +146,29 @@ impl Installation {
     pub fn machine(&self) -> &StateMachine {
         &self.machine
     }
+
+    fn machine_of(&self, which: Which) -> &StateMachine {
+        match which {
+            Which::OneService => &self.machine,
+            Which::SeveralServices => &self.services,
+        }
+    }
+}
+
+/// Which of the two state machines.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    OneService,
+    SeveralServices,
+}
+
+impl Which {
+    fn name(self) -> String {
+        match self {
+            Self::OneService => STATE_MACHINE.to_owned(),
+            Self::SeveralServices => format!("{STATE_MACHINE}-services"),
+        }
+    }
 }
 
 impl Resources for Installation {
@@ -142,6 +182,16 @@ impl Resources for Installation {
             drop(self.invoke(installed, payload.clone()).await);
         }
         self.invoke(installed, payload).await
+    }
+
+    async fn start(
+        &self,
+        machine: &str,
+        name: &str,
+        input: Value,
+        submitted: &mut dyn FnMut(Value),
+    ) -> Result<Value, TaskError> {
+        self.start_and_wait(machine, name, input, submitted).await
     }
 }
 

@@ -100,6 +100,19 @@ impl LambdaFault {
     ];
 }
 
+/// One thing that goes wrong when an execution starts another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartFault {
+    /// Step Functions refuses the start.
+    Refused,
+    /// It runs to its end, and what has started it does not learn how it ended.
+    AnswerLost,
+}
+
+impl StartFault {
+    pub const ALL: [Self; 2] = [Self::Refused, Self::AnswerLost];
+}
+
 /// The faults of one run, by the number of the call they strike, counted from 1 over all callers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
@@ -108,6 +121,9 @@ pub(crate) struct Faults {
     pub(crate) late: Vec<LateCall>,
     /// By the number of the invocation they strike, counted from 1 over all functions.
     pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
+    /// By the number of the start they strike, counted from 1 over all executions that start others.
+    pub(crate) planned_for_starts: BTreeMap<u64, StartFault>,
+    pub(crate) starts: u64,
     /// The service that no call reaches, as IAM names it, and until when in milliseconds.
     pub(crate) outage: Option<(&'static str, u64)>,
     /// The calls that had been made when each invocation began.

@@ -279,6 +279,8 @@ pub struct Names {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
+    #[error("a world has at least one service")]
+    NoService,
     #[error("{0} is not the ARN of a Network or Application Load Balancer in {1}, account {2}")]
     LoadBalancerArn(String, String, String),
     #[error("{0} is not the ARN of a target group in {1}, account {2}")]

@@ -19,6 +19,7 @@ mod routes;
 mod rules;
 mod sample;
 mod security;
+mod services;
 mod settings;
 mod shifts;
 mod stories;

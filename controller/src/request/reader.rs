@@ -337,7 +337,7 @@ pub(super) fn is_misspelt(problems: &[Problem], field: &str) -> bool {
 }
 
 /// What is wrong with the value of a field, or that there is none.
-pub(super) fn problem(field: &str, value: Option<&Value>, allowed: String) -> Problem {
+pub(crate) fn problem(field: &str, value: Option<&Value>, allowed: String) -> Problem {
     let field = field.to_owned();
     match value {
         Some(value) => Problem::Wrong {
@@ -348,9 +348,10 @@ pub(super) fn problem(field: &str, value: Option<&Value>, allowed: String) -> Pr
         None => Problem::Missing { field, allowed },
     }
 }
+
 /// A value as it is quoted back: at most 100 characters of its JSON. What JSON leaves invisible is
 /// escaped where the sentence is made.
-pub(super) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -359,7 +360,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// What a field allows, with the account and region where those matter.
-pub(super) fn allowed(table: &[(&str, &str)], field: &str, home: &Home) -> String {
+pub(crate) fn allowed(table: &[(&str, &str)], field: &str, home: &Home) -> String {
     let mut fields = table.iter();
     let found = fields.find(|(name, _)| *name == field);
     let (_, allowed) = found.unwrap_or(&("", "see docs/input.md"));

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map as Object, Value};
 
 use super::path::JsonPath;
 use super::payload::{Parameters, Template};
@@ -14,14 +13,26 @@ use super::retry::{Catcher, ErrorNames, Retrier};
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateMachine {
     pub(super) comment: Option<String>,
-    pub(super) start_at: String,
     pub(super) timeout: Option<Duration>,
+    pub(super) graph: Graph,
+}
+
+/// States, and the one that comes first: of a machine, or of what a Map does with each item.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Graph {
+    pub(super) start_at: String,
     pub(super) states: Vec<State>,
+}
+
+impl Graph {
+    pub(super) fn state(&self, name: &str) -> Option<&State> {
+        self.states.iter().find(|state| state.name == name)
+    }
 }
 
 impl StateMachine {
     pub fn start_at(&self) -> &str {
-        &self.start_at
+        &self.graph.start_at
     }
 
     pub fn timeout(&self) -> Option<Duration> {
@@ -29,11 +40,11 @@ impl StateMachine {
     }
 
     pub fn states(&self) -> impl Iterator<Item = &State> {
-        self.states.iter()
+        self.graph.states.iter()
     }
 
     pub fn state(&self, name: &str) -> Option<&State> {
-        self.states.iter().find(|state| state.name == name)
+        self.graph.state(name)
     }
 }
 
@@ -53,6 +64,7 @@ impl State {
     pub(super) fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::Task(_) => "Task",
+            Kind::Map(_) => "Map",
             Kind::Wait(_) => "Wait",
             Kind::Choice(_) => "Choice",
             Kind::Succeed(_) => "Succeed",
@@ -73,20 +85,24 @@ impl State {
     /// The states that may follow: `Next`, those of rules, `Default`, those of catchers.
     pub(super) fn next_states(&self) -> Vec<&str> {
         let (next, rules, catchers): (_, &[Rule], &[Catcher]) = match &self.kind {
-            Kind::Task(task) => (&task.next, &[], &task.catch),
-            Kind::Wait(wait) => (&wait.next, &[], &[]),
-            Kind::Choice(choice) => (&choice.default, &choice.choices, &[]),
+            Kind::Task(task) => (task.next.as_ref(), &[], &task.catch),
+            Kind::Map(map) => (Some(&map.next), &[], &[]),
+            Kind::Wait(wait) => (Some(&wait.next), &[], &[]),
+            Kind::Choice(choice) => (Some(&choice.default), &choice.choices, &[]),
             Kind::Succeed(_) | Kind::Fail(_) => return Vec::new(),
         };
         let rules = rules.iter().map(|rule| rule.next.as_str());
         let catchers = catchers.iter().map(|catcher| catcher.next.as_str());
-        rules.chain([next.as_str()]).chain(catchers).collect()
+        let next = next.map(String::as_str);
+        rules.chain(next).chain(catchers).collect()
     }
 
     fn task(&self) -> Option<&Task> {
         match &self.kind {
             Kind::Task(task) => Some(task),
-            Kind::Wait(_) | Kind::Choice(_) | Kind::Succeed(_) | Kind::Fail(_) => None,
+            Kind::Map(_) | Kind::Wait(_) | Kind::Choice(_) | Kind::Succeed(_) | Kind::Fail(_) => {
+                None
+            }
         }
     }
 }
@@ -94,6 +110,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
     Task(Box<Task>),
+    Map(Map),
     Wait(Wait),
     Choice(Choice),
     Succeed(Succeed),
@@ -107,14 +124,13 @@ pub(super) struct Raw {
     pub(super) comment: Option<String>,
     pub(super) start_at: String,
     pub(super) timeout_seconds: Option<Seconds>,
-    pub(super) states: Map<String, Value>,
+    pub(super) states: Object<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Task {
-    #[serde(rename = "Resource", deserialize_with = "lambda_invoke")]
-    _resource: (),
+    pub(super) resource: Integration,
     pub(super) parameters: Parameters,
     pub(super) timeout_seconds: Option<Seconds>,
     /// Where in the input the timeout is.
@@ -129,7 +145,45 @@ pub(super) struct Task {
     pub(super) catch: Vec<Catcher>,
     #[serde(default)]
     pub(super) output_path: JsonPath,
+    pub(super) next: Option<String>,
+    /// Of a state that no other one follows.
+    #[serde(default)]
+    pub(super) end: bool,
+}
+
+/// An inline Map: the same states for every item of a list, side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Map {
+    pub(super) items_path: JsonPath,
+    pub(super) processor: Graph,
+    pub(super) result_path: JsonPath,
     pub(super) next: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct RawMap {
+    pub(super) items_path: JsonPath,
+    pub(super) item_processor: RawProcessor,
+    #[serde(default)]
+    pub(super) result_path: JsonPath,
+    pub(super) next: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct RawProcessor {
+    #[serde(rename = "ProcessorConfig")]
+    pub(super) _config: Inline,
+    pub(super) start_at: String,
+    pub(super) states: Object<String, Value>,
+}
+
+/// `{"Mode": "INLINE"}`: the iterations are part of the execution.
+#[derive(Deserialize)]
+#[serde(tag = "Mode", rename_all = "UPPERCASE", deny_unknown_fields)]
+pub(super) enum Inline {
+    Inline {},
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -176,6 +230,13 @@ impl Kind {
                 let both = "TimeoutSeconds and TimeoutSecondsPath are both given";
                 Err((String::new(), both))
             }
+            Self::Task(task) if task.next.is_some() == task.end => {
+                Err((String::new(), "a Task wants either Next or End"))
+            }
+            Self::Task(task) if !task.parameters.fit(task.resource) => {
+                let fields = "these are not the fields of the Resource";
+                Err(("Parameters".to_owned(), fields))
+            }
             Self::Task(task) => {
                 // Of several, only the last may be for any error.
                 let early = |mut names: Vec<&ErrorNames>| {
@@ -195,7 +256,9 @@ impl Kind {
             Self::Choice(choice) if choice.choices.is_empty() => {
                 Err(("Choices".to_owned(), "a Choice wants a rule"))
             }
-            Self::Wait(_) | Self::Choice(_) | Self::Succeed(_) | Self::Fail(_) => Ok(()),
+            Self::Map(_) | Self::Wait(_) | Self::Choice(_) | Self::Succeed(_) | Self::Fail(_) => {
+                Ok(())
+            }
         }
     }
 }
@@ -226,14 +289,39 @@ impl From<Seconds> for Duration {
     }
 }
 
-/// `arn:aws:states:::lambda:invoke`: every Task invokes a function.
-fn lambda_invoke<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    let resource = String::deserialize(deserializer)?;
-    let partitions = ["aws", "aws-us-gov", "aws-cn"];
-    let arns = partitions.map(|partition| format!("arn:{partition}:states:::lambda:invoke"));
-    if arns.contains(&resource) {
-        return Ok(());
+/// What a Task calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Integration {
+    /// `lambda:invoke`.
+    Invoke,
+    /// `states:startExecution.sync:2`, which waits for the execution's end.
+    Start,
+}
+
+impl Integration {
+    /// The service and the action, as the history names them.
+    pub(super) fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Invoke => ("lambda", "invoke"),
+            Self::Start => ("states", "startExecution.sync:2"),
+        }
     }
-    let problem = format!("only lambda:invoke is supported: {resource}");
-    Err(D::Error::custom(problem))
+}
+
+impl TryFrom<String> for Integration {
+    type Error = String;
+
+    fn try_from(resource: String) -> Result<Self, String> {
+        let mut all = [Self::Invoke, Self::Start].into_iter();
+        let found = all.find(|integration| {
+            let (service, action) = integration.names();
+            let mut partitions = ["aws", "aws-us-gov", "aws-cn"].into_iter();
+            partitions
+                .any(|partition| resource == format!("arn:{partition}:states:::{service}:{action}"))
+        });
+        found.ok_or_else(|| {
+            format!("only lambda:invoke and states:startExecution.sync:2 are supported: {resource}")
+        })
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::history::{EventKind, HistoryEvent};
 
-/// The functions that tasks invoke.
+/// What tasks call.
 pub trait Resources {
     /// Invokes a function with its payload, and answers as `lambda:invoke` does.
     ///
@@ -17,6 +17,19 @@ pub trait Resources {
         &self,
         function: &str,
         payload: Value,
+    ) -> impl Future<Output = Result<Value, TaskError>>;
+
+    /// Starts an execution of another state machine, and answers as `states:startExecution.sync:2` does once it has
+    /// ended. `submitted` takes what `StartExecution` has answered. One of that name that runs with that input is taken
+    /// for the same.
+    ///
+    /// The future is dropped when the execution that has started it ends: that one is stopped too.
+    fn start(
+        &self,
+        machine: &str,
+        name: &str,
+        input: Value,
+        submitted: &mut dyn FnMut(Value),
     ) -> impl Future<Output = Result<Value, TaskError>>;
 }
 

@@ -46,6 +46,12 @@ pub enum EventKind {
         resource_type: &'static str,
         resource: &'static str,
     },
+    /// A service has taken the task on, and says later how it ends.
+    TaskSubmitted {
+        resource_type: &'static str,
+        resource: &'static str,
+        output: Value,
+    },
     TaskSucceeded {
         resource_type: &'static str,
         resource: &'static str,
@@ -72,6 +78,24 @@ pub enum EventKind {
         name: String,
         output: Value,
     },
+    /// A Map has begun, with so many items.
+    MapStateStarted {
+        length: usize,
+    },
+    MapIterationStarted {
+        name: String,
+        index: usize,
+    },
+    MapIterationSucceeded {
+        name: String,
+        index: usize,
+    },
+    MapIterationFailed {
+        name: String,
+        index: usize,
+    },
+    MapStateSucceeded {},
+    MapStateFailed {},
     ExecutionSucceeded {
         output: Value,
     },
@@ -106,7 +130,14 @@ impl EventKind {
             Self::StateEntered { state, .. } => return format!("{state}StateEntered"),
             Self::TaskScheduled { .. } => "TaskScheduled",
             Self::TaskStarted { .. } => "TaskStarted",
+            Self::TaskSubmitted { .. } => "TaskSubmitted",
             Self::TaskSucceeded { .. } => "TaskSucceeded",
+            Self::MapStateStarted { .. } => "MapStateStarted",
+            Self::MapIterationStarted { .. } => "MapIterationStarted",
+            Self::MapIterationSucceeded { .. } => "MapIterationSucceeded",
+            Self::MapIterationFailed { .. } => "MapIterationFailed",
+            Self::MapStateSucceeded {} => "MapStateSucceeded",
+            Self::MapStateFailed {} => "MapStateFailed",
             Self::TaskFailed { .. } => "TaskFailed",
             Self::TaskTimedOut { .. } => "TaskTimedOut",
             Self::StateExited { state, .. } => return format!("{state}StateExited"),

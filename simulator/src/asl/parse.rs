@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map as Object, Value};
 use thiserror::Error;
 
-use super::definition::{Kind, Raw, State, StateMachine};
+use super::definition::{Graph, Kind, Map, Raw, RawMap, State, StateMachine};
 
 /// Why a definition is not run, and where: `States.Swap.Retry[1].BackoffRate: …`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,21 +40,49 @@ impl StateMachine {
             timeout_seconds,
             states,
         } = typed(&document, "")?;
-        let states = states.into_iter().map(|(name, body)| state(name, body));
-        let machine = Self {
+        Ok(Self {
             comment,
-            start_at,
             timeout: timeout_seconds.map(Into::into),
-            states: states.collect::<Result<_, _>>()?,
-        };
-        check_transitions(&machine)?;
-        Ok(machine)
+            graph: graph(start_at, states, "")?,
+        })
     }
 }
 
+/// `within` is what stands before `States` and `StartAt`.
+fn graph(
+    start_at: String,
+    states: Object<String, Value>,
+    within: &str,
+) -> Result<Graph, DefinitionError> {
+    let states = states.into_iter();
+    let states = states.map(|(name, body)| state(name, body, within));
+    let graph = Graph {
+        start_at,
+        states: states.collect::<Result<_, _>>()?,
+    };
+    check_transitions(&graph, within)?;
+    Ok(graph)
+}
+
+fn map(body: &Value, place: &str) -> Result<Map, DefinitionError> {
+    let RawMap {
+        items_path,
+        item_processor,
+        result_path,
+        next,
+    } = typed(body, place)?;
+    let within = format!("{place}.ItemProcessor.");
+    Ok(Map {
+        items_path,
+        processor: graph(item_processor.start_at, item_processor.states, &within)?,
+        result_path,
+        next,
+    })
+}
+
 /// The fields depend on the type, so the type is read first, and errors need not speak of it.
-fn state(name: String, body: Value) -> Result<State, DefinitionError> {
-    let place = format!("States.{name}");
+fn state(name: String, body: Value, within: &str) -> Result<State, DefinitionError> {
+    let place = format!("{within}States.{name}");
     let Value::Object(mut body) = body else {
         return Err(DefinitionError::new(place, "a state is an object"));
     };
@@ -74,6 +102,7 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
     let body = Value::Object(body);
     let kind = match state_type.as_ref().and_then(Value::as_str) {
         Some("Task") => Kind::Task(Box::new(typed(&body, &place)?)),
+        Some("Map") => Kind::Map(map(&body, &place)?),
         Some("Wait") => Kind::Wait(typed(&body, &place)?),
         Some("Choice") => Kind::Choice(typed(&body, &place)?),
         Some("Succeed") => Kind::Succeed(typed(&body, &place)?),
@@ -99,18 +128,20 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
 }
 
 /// Every transition leads to a state, and every state is led to.
-fn check_transitions(machine: &StateMachine) -> Result<(), DefinitionError> {
-    let names: BTreeSet<&str> = machine.states().map(State::name).collect();
+fn check_transitions(graph: &Graph, within: &str) -> Result<(), DefinitionError> {
+    let names: BTreeSet<&str> = graph.states.iter().map(State::name).collect();
     let unknown = |name: &str| format!("there is no state {name}");
-    if !names.contains(machine.start_at()) {
-        return Err(DefinitionError::new("StartAt", unknown(machine.start_at())));
+    let start_at = graph.start_at.as_str();
+    if !names.contains(start_at) {
+        let place = format!("{within}StartAt");
+        return Err(DefinitionError::new(place, unknown(start_at)));
     }
-    let mut reached = BTreeSet::from([machine.start_at()]);
-    let mut left = vec![machine.start_at()];
-    while let Some(state) = left.pop().and_then(|name| machine.state(name)) {
+    let mut reached = BTreeSet::from([start_at]);
+    let mut left = vec![start_at];
+    while let Some(state) = left.pop().and_then(|name| graph.state(name)) {
         for next in state.next_states() {
             if !names.contains(next) {
-                let place = format!("States.{}", state.name());
+                let place = format!("{within}States.{}", state.name());
                 return Err(DefinitionError::new(place, unknown(next)));
             }
             if reached.insert(next) {
@@ -120,7 +151,7 @@ fn check_transitions(machine: &StateMachine) -> Result<(), DefinitionError> {
     }
     match names.difference(&reached).next() {
         Some(name) => {
-            let place = format!("States.{name}");
+            let place = format!("{within}States.{name}");
             Err(DefinitionError::new(place, "nothing leads here"))
         }
         None => Ok(()),

@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::definition::Integration;
 use super::path::JsonPath;
 
 /// What Step Functions knows about an execution apart from its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Execution {
+    /// `$$.Execution.Input`.
+    pub(crate) input: Value,
     /// `$$.Execution.Id`.
     pub(crate) arn: String,
     /// The role that the state machine runs as.
@@ -17,11 +20,19 @@ pub(crate) struct Execution {
     pub(crate) start_time: Timestamp,
 }
 
+/// What a Task gives the service that it calls.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "RawParameters")]
-pub(super) struct Parameters {
-    function: Node,
-    payload: Node,
+pub(super) enum Parameters {
+    Invoke {
+        function: Node,
+        payload: Node,
+    },
+    Start {
+        machine: Node,
+        name: Node,
+        input: Node,
+    },
 }
 
 #[derive(Deserialize)]
@@ -33,6 +44,11 @@ struct RawParameters {
     payload: Option<Template>,
     #[serde(rename = "Payload.$")]
     payload_path: Option<JsonPath>,
+    state_machine_arn: Option<String>,
+    #[serde(rename = "Name.$")]
+    name_path: Option<JsonPath>,
+    #[serde(rename = "Input.$")]
+    input_path: Option<JsonPath>,
 }
 
 impl TryFrom<RawParameters> for Parameters {
@@ -45,25 +61,95 @@ impl TryFrom<RawParameters> for Parameters {
             (None, None) => Err(format!("missing field `{field}`")),
             (Some(_), Some(_)) => Err(format!("both {field} and {field}.$ are given")),
         };
-        let function = raw.function_name.map(|name| Node::Constant(name.into()));
-        Ok(Self {
-            function: one("FunctionName", function, raw.function_path)?,
+        let constant = |text: Option<String>| text.map(|text| Node::Constant(text.into()));
+        if let Some(machine) = constant(raw.state_machine_arn) {
+            let fields = raw.function_name.is_some() || raw.payload.is_some();
+            if fields || raw.function_path.is_some() || raw.payload_path.is_some() {
+                return Err("StateMachineArn is given with fields of lambda:invoke".to_owned());
+            }
+            return Ok(Self::Start {
+                machine,
+                name: one("Name.$", None, raw.name_path)?,
+                input: one("Input.$", None, raw.input_path)?,
+            });
+        }
+        if raw.name_path.is_some() || raw.input_path.is_some() {
+            return Err("missing field `StateMachineArn`".to_owned());
+        }
+        Ok(Self::Invoke {
+            function: one(
+                "FunctionName",
+                constant(raw.function_name),
+                raw.function_path,
+            )?,
             payload: one("Payload", raw.payload.map(Node::Object), raw.payload_path)?,
         })
     }
 }
 
+/// Parameters for a state's input.
+pub(super) enum Filled {
+    Invoke {
+        function: String,
+        payload: Value,
+    },
+    Start {
+        machine: String,
+        name: String,
+        input: Value,
+    },
+}
+
+impl Filled {
+    /// As the history shows them.
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Self::Invoke { function, payload } => {
+                json!({ "FunctionName": function, "Payload": payload })
+            }
+            Self::Start {
+                machine,
+                name,
+                input,
+            } => json!({ "StateMachineArn": machine, "Name": name, "Input": input }),
+        }
+    }
+}
+
 impl Parameters {
-    /// The function and its payload for a state's input; or the path that leads nowhere.
-    pub(super) fn fill(
-        &self,
-        input: &Value,
-        execution: &Execution,
-    ) -> Result<(String, Value), String> {
-        let function = self.function.fill(input, execution)?;
-        let payload = self.payload.fill(input, execution)?;
-        let name = function.as_str().map(str::to_owned);
-        Ok((name.unwrap_or_else(|| function.to_string()), payload))
+    /// Whether they are those of this integration.
+    pub(super) fn fit(&self, integration: Integration) -> bool {
+        match self {
+            Self::Invoke { .. } => integration == Integration::Invoke,
+            Self::Start { .. } => integration == Integration::Start,
+        }
+    }
+
+    /// The parameters for a state's input; or the path that leads nowhere.
+    pub(super) fn fill(&self, input: &Value, execution: &Execution) -> Result<Filled, String> {
+        let text = |node: &Node| {
+            let value = node.fill(input, execution)?;
+            Ok::<_, String>(
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned),
+            )
+        };
+        Ok(match self {
+            Self::Invoke { function, payload } => Filled::Invoke {
+                function: text(function)?,
+                payload: payload.fill(input, execution)?,
+            },
+            Self::Start {
+                machine,
+                name,
+                input: of_it,
+            } => Filled::Start {
+                machine: text(machine)?,
+                name: text(name)?,
+                input: of_it.fill(input, execution)?,
+            },
+        })
     }
 }
 
@@ -73,11 +159,12 @@ impl Parameters {
 pub(super) struct Template(Vec<(String, Node)>);
 
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
+pub(super) enum Node {
     Constant(Value),
     Object(Template),
     Path(JsonPath),
     ExecutionId,
+    ExecutionInput,
     StartTime,
 }
 
@@ -100,6 +187,7 @@ impl Node {
                 None => return Err(path.to_string()),
             },
             Self::ExecutionId => execution.arn.as_str().into(),
+            Self::ExecutionInput => execution.input.clone(),
             // As the context object writes instants: 2026-11-20T21:10:37.000Z.
             Self::StartTime => format!("{:.3}", execution.start_time).into(),
         })
@@ -134,11 +222,12 @@ fn replaced(name: &str, value: &Value) -> Result<Node, String> {
     let text = value.as_str();
     match text {
         Some("$$.Execution.Id") => Ok(Node::ExecutionId),
+        Some("$$.Execution.Input") => Ok(Node::ExecutionInput),
         Some("$$.Execution.StartTime") => Ok(Node::StartTime),
         Some(_) | None => {
             let path = text.and_then(|text| JsonPath::try_from(text.to_owned()).ok());
             path.map(Node::Path).ok_or_else(|| format!(
-                "only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: {value} (in {name})"
+                "only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: {value} (in {name})"
             ))
         }
     }
@@ -161,10 +250,12 @@ mod tests {
             "phase": "swap",
             "state.$": "$",
             "deep": { "execution.$": "$$.Execution.Id", "number": 3, "text": "$", "of.$": "$.a" },
+            "input.$": "$$.Execution.Input",
             "startedAt.$": "$$.Execution.StartTime",
         }))
         .unwrap();
         let execution = Execution {
+            input: json!({ "of": "it" }),
             arn: "arn".to_owned(),
             role_arn: "role".to_owned(),
             start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
@@ -175,6 +266,7 @@ mod tests {
                 "phase": "swap",
                 "state": { "a": [1, 2] },
                 "deep": { "execution": "arn", "number": 3, "text": "$", "of": [1, 2] },
+                "input": { "of": "it" },
                 "startedAt": "2026-11-20T21:10:37.000Z",
             }),
         );
@@ -186,10 +278,10 @@ mod tests {
     fn anything_else_is_refused() {
         for (value, problem) in lines(
             r#"
-{ "a.$": "$.b[0]" } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "$.b[0]" (in a.$)
-{ "a": { "b.$": "$$.State.Name" } } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "$$.State.Name" (in b.$)
-{ "a.$": "States.UUID()" } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
-{ "a.$": 3 } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: 3 (in a.$)
+{ "a.$": "$.b[0]" } => only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: "$.b[0]" (in a.$)
+{ "a": { "b.$": "$$.State.Name" } } => only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: "$$.State.Name" (in b.$)
+{ "a.$": "States.UUID()" } => only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: "States.UUID()" (in a.$)
+{ "a.$": 3 } => only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: 3 (in a.$)
 { "a": 1, "a.$": "$" } => both a and a.$ are given
 { "a": [1] } => lists are not supported in a payload (in a)
 "text" => invalid type: string "text", expected a map

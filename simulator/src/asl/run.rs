@@ -1,10 +1,12 @@
 //! Running a state machine: from state to state, with retries, catches, timeouts and quotas.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::definition::{Kind, Seconds, State, StateMachine, Succeed};
+use super::definition::{Graph, Kind, Map, Seconds, State, StateMachine, Succeed};
 use super::execution::{Beginning, Entering, Outcome, Redrive, Resources, Status, TaskError};
 use super::history::{EventKind, HistoryEvent, Journal};
 use super::payload::Execution;
@@ -48,34 +50,42 @@ pub(crate) async fn run<R: Resources>(
         machine,
         execution,
         resources,
-        lot,
-        journal: Journal::new(from.at, from.events, on_event),
-        state: from.state,
+        lot: RefCell::new(lot),
+        journal: RefCell::new(Journal::new(from.at, from.events, on_event)),
+        state: RefCell::new(from.state),
     }
     .finish(first, from.input)
     .await
 }
 
+/// Iterations of a Map go on side by side: what they share is borrowed for a moment each, never over an await.
 pub(super) struct Run<'a, R> {
     machine: &'a StateMachine,
     pub(super) execution: &'a Execution,
     pub(super) resources: &'a R,
-    pub(super) lot: &'a mut fastrand::Rng,
-    pub(super) journal: Journal<'a>,
-    /// The name of the state that is entered next, or was last.
-    state: String,
+    pub(super) lot: RefCell<&'a mut fastrand::Rng>,
+    journal: RefCell<Journal<'a>>,
+    /// The name of the machine's state that is entered next, or was last.
+    state: RefCell<String>,
 }
 
 impl<'a, R: Resources> Run<'a, R> {
     /// `first` is how its history begins or goes on; without it, it is in the middle of a run.
-    async fn finish(mut self, first: Option<EventKind>, input: Value) -> Outcome {
+    async fn finish(self, first: Option<EventKind>, input: Value) -> Outcome {
         let longest = Duration::from_secs(Seconds::MAX);
         let limit = self.machine.timeout.unwrap_or(longest);
         let limit = match first {
             Some(_) => limit,
-            None => limit.saturating_sub(self.journal.elapsed()),
+            None => limit.saturating_sub(self.journal.borrow().elapsed()),
         };
-        let ended = tokio::time::timeout(limit, self.walk(first, input)).await;
+        let walk = async {
+            if let Some(first) = first {
+                self.record(first)?;
+            }
+            let start = self.state.borrow().clone();
+            self.walk(&self.machine.graph, start, input, true).await
+        };
+        let ended = tokio::time::timeout(limit, walk).await;
         let full = "The execution reached the maximum number of history events (25000).";
         let status = match ended {
             Ok(Ok(output)) => Status::Succeeded { output },
@@ -94,31 +104,44 @@ impl<'a, R: Resources> Run<'a, R> {
             },
         };
         // The last event always has a place.
-        let _ = self.journal.record(last);
+        let _ = self.record(last);
+        let journal = self.journal.borrow();
         Outcome {
             status,
-            events: self.journal.events(),
-            elapsed: self.journal.elapsed(),
-            last_state: self.state,
+            events: journal.events(),
+            elapsed: journal.elapsed(),
+            last_state: self.state.take(),
         }
     }
 
-    async fn walk(&mut self, first: Option<EventKind>, mut input: Value) -> Result<Value, Halt> {
-        if let Some(first) = first {
-            self.journal.record(first)?;
-        }
-        let machine: &'a StateMachine = self.machine;
+    /// Adds an event to the history.
+    pub(super) fn record(&self, kind: EventKind) -> Result<(), Halt> {
+        self.journal.borrow_mut().record(kind)
+    }
+
+    /// From a state to the end of the graph that it is in: the machine's own, or what a Map does with an item.
+    async fn walk(
+        &self,
+        graph: &'a Graph,
+        start: String,
+        mut input: Value,
+        is_whole: bool,
+    ) -> Result<Value, Halt> {
+        let mut name = start;
         loop {
-            let Some(state) = machine.state(&self.state) else {
-                let cause = format!("There is no state {}.", self.state);
+            if is_whole {
+                self.state.replace(name.clone());
+            }
+            let Some(state) = graph.state(&name) else {
+                let cause = format!("There is no state {name}.");
                 return Err(Halt::Failed(TaskError::new(RUNTIME, cause)));
             };
-            self.journal.record(EventKind::StateEntered {
+            self.record(EventKind::StateEntered {
                 state: state.type_name(),
-                name: self.state.clone(),
+                name: name.clone(),
                 input: input.clone(),
             })?;
-            let event = self.journal.events();
+            let event = self.journal.borrow().events();
             let entered = Entered {
                 state,
                 input: &input,
@@ -126,27 +149,67 @@ impl<'a, R: Resources> Run<'a, R> {
             };
             let Step { output, next } = self.step(state, entered).await?;
             if !fits(&output) {
-                return Err(Halt::Failed(too_large(&self.state)));
+                return Err(Halt::Failed(too_large(&name)));
             }
-            self.journal.record(EventKind::StateExited {
+            self.record(EventKind::StateExited {
                 state: state.type_name(),
-                name: self.state.clone(),
+                name: name.clone(),
                 output: output.clone(),
             })?;
             let Some(next) = next else { return Ok(output) };
-            next.clone_into(&mut self.state);
+            next.clone_into(&mut name);
             input = output;
         }
     }
 
-    async fn step(&mut self, state: &'a State, entered: Entered<'_>) -> Result<Step<'a>, Halt> {
+    async fn step(&self, state: &'a State, entered: Entered<'_>) -> Result<Step<'a>, Halt> {
         let step = match &state.kind {
             Kind::Task(task) => return self.task(task, entered).await,
+            Kind::Map(map) => return self.map(map, entered).await,
             Kind::Wait(wait) => pause(wait, &entered).await,
             Kind::Choice(choice) => choose(choice, &entered),
             Kind::Succeed(Succeed {}) => Ok(entered.go(None)),
             Kind::Fail(fail) => Err(failure(fail, &entered)),
         };
         step.map_err(Halt::Failed)
+    }
+
+    /// Every item through the Map's states, side by side. The first one that fails ends the others.
+    async fn map(&self, map: &'a Map, entered: Entered<'_>) -> Result<Step<'a>, Halt> {
+        let items = map.items_path.resolve(entered.input);
+        let Some(items) = items.and_then(Value::as_array) else {
+            return Err(Halt::Failed(entered.no_items(&map.items_path)));
+        };
+        let length = items.len();
+        self.record(EventKind::MapStateStarted { length })?;
+        let iterations = items.iter().enumerate().map(|(index, item)| async move {
+            let name = entered.state.name().to_owned();
+            self.record(EventKind::MapIterationStarted {
+                name: name.clone(),
+                index,
+            })?;
+            let start = map.processor.start_at.clone();
+            // Boxed: its states may be a Map again.
+            let ended = Box::pin(self.walk(&map.processor, start, item.clone(), false)).await;
+            self.record(match &ended {
+                Ok(_) => EventKind::MapIterationSucceeded { name, index },
+                Err(_) => EventKind::MapIterationFailed { name, index },
+            })?;
+            ended
+        });
+        let results = match try_join_all(iterations).await {
+            Ok(results) => Value::from(results),
+            Err(halt) => {
+                self.record(EventKind::MapStateFailed {})?;
+                return Err(halt);
+            }
+        };
+        self.record(EventKind::MapStateSucceeded {})?;
+        Ok(Step {
+            output: entered
+                .with(&map.result_path, results)
+                .map_err(Halt::Failed)?,
+            next: Some(&map.next),
+        })
     }
 }

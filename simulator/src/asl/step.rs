@@ -21,6 +21,7 @@ pub(super) enum Halt {
     HistoryFull,
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct Entered<'a> {
     pub(super) state: &'a State,
     pub(super) input: &'a Value,
@@ -60,6 +61,11 @@ impl Entered<'_> {
     pub(super) fn no_parameter(&self, path: &str) -> TaskError {
         let problem = format!("The JSONPath '{path}' could not be found in the input.");
         self.error(PARAMETER_PATH, &problem)
+    }
+
+    /// The error of a Map whose items are not a list.
+    pub(super) fn no_items(&self, path: &JsonPath) -> TaskError {
+        self.runtime(&format!("Reference path \"{path}\" must point to array."))
     }
 
     /// The state's input with a result or a caught error in its place.

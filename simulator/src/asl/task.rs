@@ -7,18 +7,15 @@ use serde_json::{Value, json};
 use super::definition::{Seconds, Task};
 use super::execution::{Resources, TaskError};
 use super::history::EventKind;
+use super::payload::Filled;
 use super::retry::TIMEOUT;
 use super::run::Run;
 use super::size::fits;
 use super::step::{Entered, Halt, Step, seconds_at, too_large};
 
-/// What every Task calls, as the history names it.
-const SERVICE: &str = "lambda";
-const ACTION: &str = "invoke";
-
 impl<'a, R: Resources> Run<'a, R> {
     pub(super) async fn task(
-        &mut self,
+        &self,
         task: &'a Task,
         entered: Entered<'_>,
     ) -> Result<Step<'a>, Halt> {
@@ -26,7 +23,7 @@ impl<'a, R: Resources> Run<'a, R> {
         loop {
             let error = match self.attempt(task, &entered).await? {
                 Ok(output) => {
-                    let next = Some(task.next.as_str());
+                    let next = task.next.as_deref();
                     return Ok(Step { output, next });
                 }
                 Err(error) => error,
@@ -37,7 +34,7 @@ impl<'a, R: Resources> Run<'a, R> {
             if let Some((retrier, made)) = first
                 && *made < retrier.max_attempts
             {
-                let delay = retrier.delay(*made, self.lot);
+                let delay = retrier.delay(*made, &mut self.lot.borrow_mut());
                 *made += 1;
                 tokio::time::sleep(delay).await;
                 continue;
@@ -60,11 +57,12 @@ impl<'a, R: Resources> Run<'a, R> {
 
     /// One attempt at a Task: its output, or the error that retriers and catchers may take.
     async fn attempt(
-        &mut self,
+        &self,
         task: &Task,
         entered: &Entered<'_>,
     ) -> Result<Result<Value, TaskError>, Halt> {
-        let (function_name, payload) = match task.parameters.fill(entered.input, self.execution) {
+        let (resource_type, resource) = task.resource.names();
+        let filled = match task.parameters.fill(entered.input, self.execution) {
             Ok(filled) => filled,
             Err(path) => return Ok(Err(entered.no_parameter(&path))),
         };
@@ -75,46 +73,45 @@ impl<'a, R: Resources> Run<'a, R> {
                 Some(seconds.map_err(Halt::Failed)?)
             }
         };
-        let parameters = json!({ "FunctionName": function_name, "Payload": payload });
+        let parameters = filled.to_json();
         if !fits(&parameters) {
             return Ok(Err(too_large(entered.state.name())));
         }
-        self.journal.record(EventKind::TaskScheduled {
-            resource_type: SERVICE,
-            resource: ACTION,
+        self.record(EventKind::TaskScheduled {
+            resource_type,
+            resource,
             parameters,
             timeout_in_seconds: timeout,
         })?;
-        self.journal.record(EventKind::TaskStarted {
-            resource_type: SERVICE,
-            resource: ACTION,
+        self.record(EventKind::TaskStarted {
+            resource_type,
+            resource,
         })?;
         let limit = Duration::from_secs(timeout.unwrap_or(Seconds::MAX));
-        let call = self.resources.call(&function_name, payload);
-        let result = match tokio::time::timeout(limit, call).await {
+        let result = match tokio::time::timeout(limit, self.called(task, filled)).await {
             Ok(Ok(result)) if fits(&result) => result,
             Ok(answer) => {
-                let error = answer.map_or_else(|error| error, |_| too_large(SERVICE));
-                self.journal.record(EventKind::TaskFailed {
-                    resource_type: SERVICE,
-                    resource: ACTION,
+                let error = answer.map_or_else(|error| error, |_| too_large(resource_type));
+                self.record(EventKind::TaskFailed {
+                    resource_type,
+                    resource,
                     error: error.error.clone(),
                     cause: error.cause.clone(),
                 })?;
                 return Ok(Err(error));
             }
             Err(_) => {
-                self.journal.record(EventKind::TaskTimedOut {
-                    resource_type: SERVICE,
-                    resource: ACTION,
+                self.record(EventKind::TaskTimedOut {
+                    resource_type,
+                    resource,
                     error: TIMEOUT.to_owned(),
                 })?;
                 return Ok(Err(TaskError::new(TIMEOUT, "")));
             }
         };
-        self.journal.record(EventKind::TaskSucceeded {
-            resource_type: SERVICE,
-            resource: ACTION,
+        self.record(EventKind::TaskSucceeded {
+            resource_type,
+            resource,
             output: result.clone(),
         })?;
         let selected = match &task.result_selector {
@@ -130,5 +127,29 @@ impl<'a, R: Resources> Run<'a, R> {
             Err(error) => return Ok(Err(error)),
         };
         Ok(entered.select(&task.output_path, &placed))
+    }
+
+    /// What the service answers.
+    async fn called(&self, task: &Task, filled: Filled) -> Result<Value, TaskError> {
+        match filled {
+            Filled::Invoke { function, payload } => self.resources.call(&function, payload).await,
+            Filled::Start {
+                machine,
+                name,
+                input,
+            } => {
+                let (resource_type, resource) = task.resource.names();
+                let mut submitted = |output| {
+                    // A history that is full ends the execution with its next event.
+                    let _ = self.record(EventKind::TaskSubmitted {
+                        resource_type,
+                        resource,
+                        output,
+                    });
+                };
+                let start = self.resources.start(&machine, &name, input, &mut submitted);
+                start.await
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Installation, STATE_MACHINE};
+use super::{Installation, STATE_MACHINE, Which};
 use crate::asl::{
     Beginning, Entering, EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run,
 };
@@ -65,43 +65,79 @@ impl Installation {
         seed: u64,
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
-        let arn = self.execution_arn(name);
-        let machine = self.arn(&format!("stateMachine:{STATE_MACHINE}"));
-        let started = self.aws.with_world(|world| {
-            world.start_execution(&arn, &machine, &input.to_string())?;
-            Ok(world.epoch_ms())
-        });
-        let start_epoch_ms = match started {
-            Ok(epoch_ms) => epoch_ms,
-            Err(refused) => return not_started(&refused),
-        };
-        self.executions.keep(name, &input, start_epoch_ms);
-        let from = Beginning::Start { input };
-        self.go_on(name, start_epoch_ms, from, seed, on_event).await
+        let machine = Which::OneService;
+        match self.begin(machine, name, &input) {
+            Ok(start_epoch_ms) => {
+                let from = Beginning::Start { input };
+                self.go_on(machine, name, start_epoch_ms, from, seed, on_event)
+                    .await
+            }
+            Err(refused) => not_started(&refused),
+        }
     }
 
-    async fn go_on(
+    /// The same with the state machine that deploys several services.
+    pub async fn deploy_services(
         &self,
+        name: &str,
+        input: Value,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Outcome {
+        let machine = Which::SeveralServices;
+        match self.begin(machine, name, &input) {
+            Ok(start_epoch_ms) => {
+                let from = Beginning::Start { input };
+                self.go_on(machine, name, start_epoch_ms, from, seed, on_event)
+                    .await
+            }
+            Err(refused) => not_started(&refused),
+        }
+    }
+
+    /// `StartExecution`: when it started, in milliseconds since 1970.
+    pub(super) fn begin(&self, machine: Which, name: &str, input: &Value) -> Result<u64, ApiError> {
+        let arn = self.execution_of(machine, name);
+        let machine = self.arn(&format!("stateMachine:{}", machine.name()));
+        let start_epoch_ms = self.aws.with_world(|world| {
+            world.start_execution(&arn, &machine, &input.to_string())?;
+            Ok::<_, ApiError>(world.epoch_ms())
+        })?;
+        self.executions.keep(name, input, start_epoch_ms);
+        Ok(start_epoch_ms)
+    }
+
+    pub(super) async fn go_on(
+        &self,
+        machine: Which,
         name: &str,
         start_epoch_ms: u64,
         from: Beginning,
         seed: u64,
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
-        let arn = self.execution_arn(name);
+        let arn = self.execution_of(machine, name);
         let running = Running {
             installation: self,
             name,
             arn: &arn,
             ended: false,
         };
-        let execution = self.execution(name, start_epoch_ms);
+        let execution = self.execution(&arn, name, start_epoch_ms);
         let mut lot = fastrand::Rng::with_seed(seed);
         let mut note = |event: &HistoryEvent| {
             self.executions.record(name, event);
             on_event(event);
         };
-        let outcome = run(&self.machine, &execution, from, self, &mut lot, &mut note).await;
+        let outcome = run(
+            self.machine_of(machine),
+            &execution,
+            from,
+            self,
+            &mut lot,
+            &mut note,
+        )
+        .await;
         running.ended(&outcome);
         outcome
     }
@@ -123,7 +159,15 @@ impl Installation {
         });
         self.executions.keep(name, &input, start_epoch_ms);
         let from = Beginning::Entering(from);
-        self.go_on(name, start_epoch_ms, from, seed, on_event).await
+        self.go_on(
+            Which::OneService,
+            name,
+            start_epoch_ms,
+            from,
+            seed,
+            on_event,
+        )
+        .await
     }
 
     /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.
@@ -169,7 +213,10 @@ impl Installation {
         });
         let from = Beginning::Redrive(redrive);
         let start_epoch_ms = recorded.start_epoch_ms;
-        Ok(self.go_on(name, start_epoch_ms, from, seed, on_event).await)
+        let machine = Which::OneService;
+        Ok(self
+            .go_on(machine, name, start_epoch_ms, from, seed, on_event)
+            .await)
     }
 
     /// The history of an execution so far; empty for one that this installation has not run.
@@ -180,18 +227,29 @@ impl Installation {
     }
 
     pub fn execution_arn(&self, name: &str) -> String {
-        self.arn(&format!("execution:{STATE_MACHINE}:{name}"))
+        self.execution_of(Which::OneService, name)
     }
 
-    fn arn(&self, resource: &str) -> String {
+    /// The same of the state machine that deploys several services.
+    pub fn services_execution_arn(&self, name: &str) -> String {
+        self.execution_of(Which::SeveralServices, name)
+    }
+
+    pub(super) fn execution_of(&self, machine: Which, name: &str) -> String {
+        self.arn(&format!("execution:{}:{name}", machine.name()))
+    }
+
+    pub(super) fn arn(&self, resource: &str) -> String {
         arn("states", &self.region, &self.account, resource)
     }
 
-    fn execution(&self, name: &str, start_epoch_ms: u64) -> Execution {
+    fn execution(&self, arn: &str, name: &str, start_epoch_ms: u64) -> Execution {
         let start = Timestamp::UNIX_EPOCH.checked_add(Duration::from_millis(start_epoch_ms));
         let (partition, account) = (partition_of(&self.region), &self.account);
+        let recorded = self.executions.lock().get(name).cloned();
         Execution {
-            arn: self.execution_arn(name),
+            input: recorded.map(|recorded| recorded.input).unwrap_or_default(),
+            arn: arn.to_owned(),
             role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
             start_time: start.unwrap_or_default(),
         }

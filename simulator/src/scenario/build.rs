@@ -21,6 +21,61 @@ const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 /// The longest time a scenario may name.
 const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
+/// What was built for one service.
+struct Built {
+    /// The ARN of the task definition to be deployed.
+    replacement: String,
+    /// The ARNs of the production routes.
+    routes: Vec<String>,
+    registry: Option<ServiceRegistry>,
+}
+
+fn services_starting_at(
+    services: &[(&Scenario, &Names)],
+    epoch_ms: u64,
+) -> Result<World, ScenarioError> {
+    let Some((first, of_first)) = services.first() else {
+        return Err(ScenarioError::NoService);
+    };
+    for (scenario, _) in services {
+        scenario.check()?;
+    }
+    let mut world = World::starting_at(
+        &of_first.account,
+        &of_first.region,
+        first.timings.clone(),
+        first.seed,
+        epoch_ms.saturating_sub(SETTLING_MS),
+    );
+    world.limits = first.limits.clone();
+    world.counts_deregistering = first.counts_deregistering;
+    let mut all = Vec::new();
+    for (scenario, names) in services {
+        let names = Names {
+            container_port: scenario.container_port.unwrap_or(names.container_port),
+            ..(*names).clone()
+        };
+        let built = scenario.build(&mut world, &names)?;
+        all.push((scenario, names, built));
+    }
+    world.advance_to(SETTLING_MS);
+    for (_, names, _) in &all {
+        let sets = world.task_sets_of(&names.cluster, &names.service);
+        if sets.iter().any(|task_set| !task_set.steady) {
+            return Err(ScenarioError::NeverSteady);
+        }
+    }
+    for (scenario, _, built) in &all {
+        // With revision 1 both are the same, and only what starts from now on behaves like this.
+        world.set_behaviour(&built.replacement, scenario.replacement.clone())?;
+    }
+    world.begin();
+    for (scenario, _, built) in &all {
+        scenario.begin(&mut world, built)?;
+    }
+    Ok(world)
+}
+
 impl Names {
     /// A task set of the task definition to be deployed, on a target group, as a deployment creates it.
     pub fn task_set(&self, target_group: &str) -> CreateTaskSet {
@@ -77,6 +132,16 @@ impl Scenario {
 
     /// The same, with the start at `epoch_ms`, in milliseconds since the Unix epoch.
     pub fn world_starting_at(&self, names: &Names, epoch_ms: u64) -> Result<World, ScenarioError> {
+        services_starting_at(&[(self, names)], epoch_ms)
+    }
+
+    /// A world with several services, each by its own scenario, in the account and region of the first. It has the
+    /// first one's timings, seed and limits.
+    pub fn world_of_services(services: &[(&Self, &Names)]) -> Result<World, ScenarioError> {
+        services_starting_at(services, DEFAULT_START_EPOCH_MS)
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
         let of_rules = |listener: &ListenerScenario| {
             let mut rules = listener.rules.iter();
             rules.any(|rule| rule.role == ListenerRole::Production)
@@ -90,55 +155,46 @@ impl Scenario {
         if self.clients.is_some() && !has_load_balancer {
             return Err(ScenarioError::ClientsOfNone);
         }
-        self.check_times()?;
-        let own_port = Names {
-            container_port: self.container_port.unwrap_or(names.container_port),
-            ..names.clone()
-        };
-        let names = &own_port;
-        let settling_from = epoch_ms.saturating_sub(SETTLING_MS);
-        let mut world = World::starting_at(
-            &names.account,
-            &names.region,
-            self.timings.clone(),
-            self.seed,
-            settling_from,
-        );
-        world.limits = self.limits.clone();
-        world.counts_deregistering = self.counts_deregistering;
-        let (original, replacement) = self.register_task_definitions(&mut world, names)?;
-        let built = has_load_balancer.then(|| self.build_load_balancer(&mut world, names));
+        self.check_times()
+    }
+
+    /// The service with its infrastructure, and its original task set.
+    fn build(&self, world: &mut World, names: &Names) -> Result<Built, ScenarioError> {
+        let (original, replacement) = self.register_task_definitions(world, names)?;
+        let built = self
+            .has_load_balancer()
+            .then(|| self.build_load_balancer(world, names));
         let (production, routes) = built.transpose()?.unzip();
-        let registry = self.build_registry(&mut world, names)?;
-        self.build_service(&mut world, names)?;
+        let registry = self.build_registry(world, names)?;
+        self.build_service(world, names)?;
         if !self.first_deployment {
             let request = CreateTaskSet {
                 task_definition: original,
                 ..names.task_set_in(production.as_deref(), registry.as_ref())
             };
-            put_in_service(&mut world, request, &self.tags)?;
+            put_in_service(world, request, &self.tags)?;
         }
         if let Some(stack) = &self.stack {
             world.tag_as_of_stack(stack);
         }
-        world.advance_to(SETTLING_MS);
-        let sets = world.task_sets_of(&names.cluster, &names.service);
-        if sets.iter().any(|task_set| !task_set.steady) {
-            return Err(ScenarioError::NeverSteady);
-        }
-        // With revision 1 both are the same, and only what starts from now on behaves like this.
-        world.set_behaviour(&replacement, self.replacement.clone())?;
-        world.begin();
-        self.set_alarms(&mut world)?;
+        Ok(Built {
+            replacement,
+            routes: routes.unwrap_or_default(),
+            registry,
+        })
+    }
+
+    /// What happens from the start on.
+    fn begin(&self, world: &mut World, built: &Built) -> Result<(), ScenarioError> {
+        self.set_alarms(world)?;
         for hook in &self.hooks {
             world.put_function(&hook.function, hook.answers.clone());
         }
         world.hook_arns.clone_from(&self.hook_arns);
         if let Some(clients) = &self.clients {
-            world.connect_clients(clients, &routes.unwrap_or_default())?;
+            world.connect_clients(clients, &built.routes)?;
         }
-        self.connect_callers(&mut world, registry.as_ref())?;
-        Ok(world)
+        self.connect_callers(world, built.registry.as_ref())
     }
 
     fn set_alarms(&self, world: &mut World) -> Result<(), ScenarioError> {

@@ -152,6 +152,10 @@ impl World {
         }
     }
 
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.values()
+    }
+
     pub fn execution(&self, arn: &str) -> Option<&Execution> {
         self.executions.get(arn)
     }

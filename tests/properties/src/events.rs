@@ -27,7 +27,7 @@ pub fn events(data: &[u8]) {
         Ok(event) => event,
         Err(refusal) => return is_told_well(&refusal),
     };
-    match caller::check(&event, FUNCTION) {
+    match caller::check(&event.id, FUNCTION) {
         Ok(()) => assert_eq!(event.id.home().account, "555555555555"),
         Err(refusal) => is_told_well(&refusal),
     }

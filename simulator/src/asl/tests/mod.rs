@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::definition::Kind;
+use super::definition::{Graph, Integration, Kind};
 use super::*;
 
+mod maps;
 mod quotas;
 mod refusals;
 mod states;
@@ -28,6 +29,17 @@ impl Resources for Script {
         let (after, answer) = answer.expect("no answer is left");
         tokio::time::sleep(after).await;
         answer
+    }
+
+    async fn start(
+        &self,
+        machine: &str,
+        name: &str,
+        input: Value,
+        submitted: &mut dyn FnMut(Value),
+    ) -> Result<Value, TaskError> {
+        submitted(json!({ "ExecutionArn": format!("{machine}:{name}") }));
+        self.call(name, input).await
     }
 }
 
@@ -70,6 +82,7 @@ fn fails(error: &str) -> Result<Value, TaskError> {
 
 fn execution() -> Execution {
     Execution {
+        input: Value::Null,
         arn: "arn:aws:states:eu-west-1:111122223333:execution:ebbtide:deploy-1".to_owned(),
         role_arn: "arn:aws:iam::111122223333:role/ebbtide".to_owned(),
         start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
@@ -164,8 +177,7 @@ fn looping() -> Value {
     })
 }
 
-fn shipped() -> StateMachine {
-    let definition = include_str!("../../../../statemachine/deployment.asl.json");
+fn shipped(definition: &str) -> StateMachine {
     let wanted = definition.split("${").skip(1);
     let wanted = wanted.filter_map(|rest| rest.split_once('}'));
     let values = wanted.map(|(name, _)| match name {
@@ -178,12 +190,26 @@ fn shipped() -> StateMachine {
 
 #[test]
 fn the_shipped_state_machine_is_read_whole() {
-    let machine = shipped();
-    assert!(machine.comment.is_some() && machine.timeout.is_some());
-    for state in machine.states() {
+    let one = include_str!("../../../../statemachine/deployment.asl.json");
+    let several = include_str!("../../../../statemachine/services.asl.json");
+    for definition in [one, several] {
+        let machine = shipped(definition);
+        assert!(machine.comment.is_some() && machine.timeout.is_some());
+        is_whole(&machine.graph);
+    }
+}
+
+fn is_whole(graph: &Graph) {
+    for state in &graph.states {
         let name = state.name();
         assert!(state.comment.is_some(), "{name} has no Comment");
         match &state.kind {
+            Kind::Map(map) => is_whole(&map.processor),
+            // It waits as long as the execution that it has started runs, and what has failed is started anew by Order.
+            Kind::Task(task) if task.resource == Integration::Start => {
+                let last = task.catch.last().expect("a Task has a Catch");
+                assert!(last.errors.matches("AnyError"), "{name} lets errors pass");
+            }
             Kind::Task(task) => {
                 let ends = task.timeout_seconds.is_some() || task.timeout_seconds_path.is_some();
                 assert!(ends, "{name} has no timeout");

@@ -33,7 +33,7 @@ fn refused_task(fields: &Value, refusal: &str) {
 }
 
 const OF_A_TASK: &str = r#"
-{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload: only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload: only $, $.a.b and Id, Input and StartTime of $$.Execution are supported: "States.UUID()" (in a.$)
 {"Parameters": {"FunctionName": "f", "FunctionName.$": "$.f", "Payload": {}}} => States.Swap.Parameters: both FunctionName and FunctionName.$ are given
 {"Parameters": {"FunctionName": "f", "Payload": {"phase": "swap", "deep": {"list": []}}}} => States.Swap.Parameters.Payload: lists are not supported in a payload (in list)
 {"Parameters": {"FunctionName": "f", "InvocationType": "Event", "Payload": {}}} => States.Swap.Parameters.InvocationType: unknown field
@@ -44,16 +44,21 @@ const OF_A_TASK: &str = r#"
 {"TimeoutSeconds": 0} => States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds
 {"TimeoutSeconds": 100000000} => States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds
 {"InputPath": "$.a"} => States.Swap.InputPath: unknown field `InputPath`
-{"ResultSelector": {"a.$": "States.UUID()"}} => States.Swap.ResultSelector: only $, $.a.b, $$.Execution.Id
+{"ResultSelector": {"a.$": "States.UUID()"}} => States.Swap.ResultSelector: only $, $.a.b and Id, Input
 {"ResultPath": "$.a[0]"} => States.Swap.ResultPath: only $ and the names of members
 {"TimeoutSeconds": 5, "TimeoutSecondsPath": "$.a"} => States.Swap: TimeoutSeconds and TimeoutSecondsPath are both given
 {"OutputPath": "$.Payload[0]"} => States.Swap.OutputPath: only $ and the names of members
-{"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"} => States.Swap.Resource: only lambda:invoke is supported
-{"Resource": "arn:aws:states:::dynamodb:updateItem"} => States.Swap.Resource: only lambda:invoke is supported
-{"Resource": "arn:aws:lambda:eu-west-1:111122223333:function:swap"} => States.Swap.Resource: only lambda:invoke is supported
+{"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"} => States.Swap.Resource: only lambda:invoke and states:startExecution.sync:2 are supported
+{"Resource": "arn:aws:states:::dynamodb:updateItem"} => States.Swap.Resource: only lambda:invoke and states:startExecution.sync:2 are supported
+{"Resource": "arn:aws:lambda:eu-west-1:111122223333:function:swap"} => States.Swap.Resource: only lambda:invoke and states:startExecution.sync:2 are supported
 {"Comment": 3} => States.Swap.Comment: a comment is
-{"End": true} => States.Swap.End: unknown field `End`
-{"Next": null} => States.Swap: missing field `Next`
+{"End": true} => States.Swap: a Task wants either Next or End
+{"Next": null} => States.Swap: a Task wants either Next or End
+{"Resource": "arn:aws:states:::states:startExecution.sync:2"} => States.Swap.Parameters: these are not the fields of the Resource
+{"Parameters": {"StateMachineArn": "m", "Name.$": "$.a", "Input.$": "$.b"}} => States.Swap.Parameters: these are not the fields of the Resource
+{"Parameters": {"StateMachineArn": "m", "Name.$": "$.a"}} => States.Swap.Parameters: missing field `Input.$`
+{"Parameters": {"Name.$": "$.a", "Input.$": "$.b"}} => States.Swap.Parameters: missing field `StateMachineArn`
+{"Parameters": {"StateMachineArn": "m", "FunctionName": "f", "Name.$": "$.a", "Input.$": "$.b"}} => States.Swap.Parameters: StateMachineArn is given with fields of lambda:invoke
 {"Retry": [{"ErrorEquals": ["A"]}, {"ErrorEquals": ["B"], "BackoffRate": "2"}]} => States.Swap.Retry[1].BackoffRate: invalid type: string "2"
 {"Retry": [{"ErrorEquals": ["A"]}, {"MaxAttempts": 1}]} => States.Swap.Retry[1]: missing field `ErrorEquals`
 {"Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["States.ALL"]}]} => States.Swap.Retry[0]: States.ALL stands last

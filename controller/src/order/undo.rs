@@ -1,0 +1,88 @@
+//! How a service that is deployed is undone: the version that served before is deployed again.
+
+use serde_json::Value;
+
+use crate::id::{ExecutionArn, TaskSetId};
+use crate::request::Request;
+use crate::world::{TaskSet, TaskSetStatus, World};
+
+/// The request that deploys the version which serves now, in the way in which this request deploys another one.
+///
+/// What the task set says of itself is in it, not left to be copied: the version that is undone then may run elsewhere.
+/// What holds a deployment back has no place in one that undoes: alarms, checks, hooks, pauses, a shift in steps,
+/// test rules.
+pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option<Request> {
+    let serves = world.task_sets.iter().find(|set| set.id == *original)?;
+    let attached = serves.load_balancers.first();
+    let network = serves.network.as_ref();
+    let mut tags = serves.tags.clone();
+    tags.retain(|key, _| !crate::tags::is_of_aws(key));
+    Some(Request {
+        task_definition: serves.task_definition.clone(),
+        subnets: network.map(|network| network.subnets.clone()),
+        security_groups: network
+            .map(|network| network.security_groups.clone())
+            .filter(|groups| !groups.is_empty()),
+        assign_public_ip: network.map(|network| network.assign_public_ip),
+        container_name: attached.and_then(|attached| attached.container_name.clone()),
+        container_port: attached.and_then(|attached| attached.container_port),
+        launch: serves.launch.clone(),
+        platform_version: serves.platform_version.clone(),
+        tags,
+        test: None,
+        registry: None,
+        alarms: Vec::new(),
+        checks: Vec::new(),
+        pauses: Vec::new(),
+        hooks: Vec::new(),
+        shift: None,
+        dry_run: false,
+        rollback_on_failure: true,
+        comment: None,
+        ..request.clone()
+    })
+}
+
+/// Whether a service can still be undone: what serves is what this execution has deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undoing {
+    /// Yes.
+    Can,
+    /// No: why not.
+    Not(String),
+}
+
+/// How a service is undone, as the world shows it now.
+///
+/// A later deployment by another execution is not undone: `task_set` is what this one has deployed.
+pub fn undone_by(
+    earlier: Option<&Value>,
+    task_set: Option<&str>,
+    world: Option<&World>,
+) -> Undoing {
+    if earlier.is_none() {
+        return Undoing::Not("there was no earlier version".to_owned());
+    }
+    let Some(world) = world else {
+        return Undoing::Not("the service is gone".to_owned());
+    };
+    let mut sets = world.task_sets.iter();
+    let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
+    let serves: Option<&TaskSet> = primary;
+    if serves.map(|set| &*set.id) != task_set {
+        let serves = serves.map_or("no task set", |set| &*set.id);
+        let ours = task_set.unwrap_or("none");
+        return Undoing::Not(format!(
+            "{serves} serves now, and this execution has deployed {ours}"
+        ));
+    }
+    Undoing::Can
+}
+
+/// The input of the deployment that undoes: the same in every turn, so that Step Functions takes a second start for the
+/// first.
+pub(super) fn input(earlier: &Value, parent: &ExecutionArn) -> Value {
+    let mut input = earlier.clone();
+    input["comment"] = format!("Undoes what {parent} has deployed.").into();
+    input
+}
