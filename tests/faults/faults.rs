@@ -13,6 +13,7 @@ mod people;
 mod races;
 mod run;
 mod scenarios;
+mod services;
 mod singles;
 mod stops;
 

@@ -1,0 +1,219 @@
+//! Several services in one execution: every fault of every call and invocation of the execution that starts the others,
+//! and every fault of every invocation of those.
+
+use ebbtide_simulator::asl::{HistoryEvent, Status};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::{Fault, LambdaFault, StartFault};
+use ebbtide_simulator::world::{Behaviour, World};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use serde_json::{Value, json};
+
+const PARENT: &str = "release-7";
+
+/// What goes wrong in a run.
+#[derive(Debug, Clone, Default)]
+struct Plan {
+    call: Option<(u64, Fault)>,
+    invocation: Option<(u64, LambdaFault)>,
+    start: Option<(u64, StartFault)>,
+}
+
+struct Ran {
+    aws: SimulatedAws,
+    world: World,
+    status: Status,
+    starts: u64,
+}
+
+fn names(service: &str) -> Names {
+    Names {
+        load_balancer_arn: Some(format!(
+            "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/{service}/1234567890abcdef"
+        )),
+        task_definition: format!("{service}:2"),
+        service: service.to_owned(),
+        ..Names::default()
+    }
+}
+
+fn scenario(never_healthy: bool) -> Scenario {
+    Scenario {
+        tasks: 1,
+        replacement: Behaviour {
+            never_healthy,
+            ..Behaviour::default()
+        },
+        ..Scenario::default()
+    }
+}
+
+const SERVICES: [&str; 3] = ["db", "app", "ui"];
+
+/// A database, an application server that waits for it and a UI that waits for that.
+fn world(ui_is_broken: bool) -> World {
+    let all = SERVICES.map(|service| (scenario(ui_is_broken && service == "ui"), names(service)));
+    let all = all.each_ref().map(|(scenario, names)| (scenario, names));
+    Scenario::world_of_services(&all).unwrap()
+}
+
+fn input() -> Value {
+    let service = |name: &str, after: &[&str]| {
+        json!({"serviceName": name, "taskDefinition": format!("{name}:2"), "dependsOn": after,
+            "readinessTimeout": 300, "bakeTime": 0, "drain": {"percent": 100, "every": 30}})
+    };
+    json!({"cluster": "main", "services": [service("ui", &["app"]), service("app", &["db"]), service("db", &[])]})
+}
+
+async fn run(world: &World, plan: &Plan) -> Ran {
+    let aws = SimulatedAws::new(world.clone(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    aws.plan_faults(plan.call);
+    aws.plan_lambda_faults(plan.invocation);
+    aws.plan_start_faults(plan.start);
+    let mut quiet = |_: &HistoryEvent| {};
+    let outcome = installation.deploy_services(PARENT, input(), 1, &mut quiet).await;
+    installation.settled().await;
+    let world = aws.snapshot();
+    let starts = world.executions().count() as u64 - 1;
+    Ran {
+        aws,
+        world,
+        status: outcome.status,
+        starts,
+    }
+}
+
+/// The revision that a service's one task set runs and its tasks, or what is wrong.
+fn serves(world: &World, service: &str) -> Result<(String, u32), String> {
+    let sets = world.task_sets_of("main", service);
+    let [set] = sets[..] else {
+        let ids: Vec<_> = sets.iter().map(|set| &set.id).collect();
+        return Err(format!("{service} has task sets {ids:?}"));
+    };
+    let revision = set.task_definition.rsplit(':').next().unwrap_or_default();
+    Ok((revision.to_owned(), set.running_count))
+}
+
+/// Whether all services are as the clean run leaves them, and none was deployed twice.
+fn wrong(ran: &Ran, clean: &Ran) -> Option<String> {
+    let succeeded = ran.status.is_success();
+    if succeeded != clean.status.is_success() {
+        return Some(format!("{:?}", ran.status));
+    }
+    let revision = if succeeded { "2" } else { "1" };
+    for service in SERVICES {
+        match serves(&ran.world, service) {
+            Ok((runs, 1)) if runs == revision => {}
+            other => return Some(format!("{service}: {other:?} after {:?}", ran.status)),
+        }
+    }
+    if ran.starts != clean.starts {
+        return Some(format!("{} executions were started", ran.starts));
+    }
+    // Every one of them has ended before the one that has started it.
+    let runs = ran.world.executions().find(|execution| execution.stop_date_ms.is_none());
+    runs.map(|execution| format!("{} runs", execution.name))
+}
+
+async fn all(world: &World, clean: &Ran, plans: impl Iterator<Item = Plan>) {
+    let (mut runs, mut failures) = (0, Vec::new());
+    for plan in plans {
+        runs += 1;
+        let ran = run(world, &plan).await;
+        failures.extend(wrong(&ran, clean).map(|wrong| format!("{plan:?}: {wrong}")));
+    }
+    println!("{runs} runs, {} failures", failures.len());
+    assert!(runs > 0);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn of_calls(clean: &Ran) -> Vec<Plan> {
+    let calls = (1..).zip(clean.world.calls());
+    let of_parent = calls.filter(|(_, call)| call.caller.ends_with(&format!(" {PARENT}")));
+    let plans = of_parent.flat_map(|(number, _)| {
+        Fault::ALL.map(|fault| Plan {
+            call: Some((number, fault)),
+            ..Plan::default()
+        })
+    });
+    plans.collect()
+}
+
+fn of_invocations(clean: &Ran) -> Vec<Plan> {
+    let invocations = clean.aws.calls_before_invocations().len() as u64;
+    let plans = (1..=invocations).flat_map(|number| {
+        LambdaFault::ALL.map(|fault| Plan {
+            invocation: Some((number, fault)),
+            ..Plan::default()
+        })
+    });
+    plans.collect()
+}
+
+fn of_starts(clean: &Ran) -> Vec<Plan> {
+    let plans = (1..=clean.starts).flat_map(|number| {
+        StartFault::ALL.map(|fault| Plan {
+            start: Some((number, fault)),
+            ..Plan::default()
+        })
+    });
+    plans.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_deployed_whatever_goes_wrong_with_a_call_of_the_one_that_starts_them() {
+    let world = world(false);
+    let clean = run(&world, &Plan::default()).await;
+    assert_eq!((clean.status.is_success(), clean.starts), (true, 3));
+    all(&world, &clean, of_calls(&clean).into_iter().chain(of_starts(&clean))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_deployed_whatever_goes_wrong_with_a_function() {
+    let world = world(false);
+    let clean = run(&world, &Plan::default()).await;
+    all(&world, &clean, of_invocations(&clean).into_iter()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_undone_whatever_goes_wrong_with_a_call_of_the_one_that_starts_them() {
+    let world = world(true);
+    let clean = run(&world, &Plan::default()).await;
+    assert_eq!((clean.status.is_success(), clean.starts), (false, 5));
+    all(&world, &clean, of_calls(&clean).into_iter().chain(of_starts(&clean))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_undone_whatever_goes_wrong_with_a_function() {
+    let world = world(true);
+    let clean = run(&world, &Plan::default()).await;
+    all(&world, &clean, of_invocations(&clean).into_iter()).await;
+}
+
+/// A parent that is stopped takes its deployments with it; the same application is deployed afterwards all the same.
+#[tokio::test(start_paused = true)]
+async fn after_a_stop_at_any_time_the_next_execution_deploys_every_service() {
+    let world = world(false);
+    let whole = {
+        let aws = SimulatedAws::new(world.clone(), 1.0);
+        let installation = Installation::new(&aws).unwrap();
+        let mut quiet = |_: &HistoryEvent| {};
+        installation.deploy_services(PARENT, input(), 1, &mut quiet).await.elapsed
+    };
+    for part in 1..40 {
+        let aws = SimulatedAws::new(world.clone(), 1.0);
+        let installation = Installation::new(&aws).unwrap();
+        let mut quiet = |_: &HistoryEvent| {};
+        let first = installation.deploy_services(PARENT, input(), 1, &mut quiet);
+        assert!(tokio::time::timeout(whole * part / 40, first).await.is_err(), "{part}");
+        installation.settled().await;
+        let runs = aws.snapshot().executions().filter(|one| one.stop_date_ms.is_none()).count();
+        assert_eq!(runs, 0, "{part}");
+        let next = installation.deploy_services("release-8", input(), 1, &mut quiet).await;
+        assert!(next.status.is_success(), "{part}: {:?}", next.status);
+        let after = aws.snapshot();
+        for service in SERVICES {
+            assert_eq!(serves(&after, service), Ok(("2".to_owned(), 1)), "{part}");
+        }
+    }
+}
