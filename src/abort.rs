@@ -46,7 +46,7 @@ Examples:
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;
     let execution = executions.describe(&arn).await?;
-    if execution.asked("serviceName").is_none() {
+    if execution.asked("serviceName").is_none() && execution.services().is_none() {
         remark(&format!(
             "Nothing was stopped: execution {} is no deployment, its input names no service. What is no deployment is \
              stopped by:",
@@ -69,9 +69,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             );
         }
         let (name, deployed) = (&execution.name, execution.deployed());
-        let question = format!(
-            "Stop execution {name} of {deployed}? It undoes nothing: the service stays as it is."
-        );
+        let stays = match execution.services() {
+            Some(_) => {
+                "the deployments that it has started are stopped too, and their services stay as they are"
+            }
+            None => "the service stays as it is",
+        };
+        let question = format!("Stop execution {name} of {deployed}? It undoes nothing: {stays}.");
         if !confirmed(&question, &mut stdin.lock())? {
             remark("Nothing was stopped.");
             return Ok(Exit::Failed);

@@ -15,6 +15,7 @@ use crate::output::{Format, clock};
 /// Characters of the part that fills.
 const WIDTH: u32 = 10;
 
+#[derive(Clone)]
 pub(crate) struct Bar {
     bar: ProgressBar,
     shown: Arc<Mutex<Shown>>,

@@ -2,12 +2,12 @@
 
 mod name;
 mod preview;
+mod wanted;
 
 use std::io::{IsTerminal, stdin};
 
 use clap::Args;
 use ebbtide_controller::arn::Home;
-use ebbtide_controller::request::Request;
 use serde_json::{Value, json};
 
 use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
@@ -17,6 +17,7 @@ use crate::github;
 use crate::input::{self, Input};
 use crate::output::{Format, confirmed, print_while_running, remark, remark_whole};
 use crate::target::Target;
+use wanted::Wanted;
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
 const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -24,6 +25,9 @@ const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
 const MOST_RETRIES: u32 = 100;
 
 /// Starts a deployment in an AWS account, and follows it to its end.
+///
+/// An input with `services` deploys several services in order, by the stack's state machine for that
+/// (docs/services.md); a line of one of them begins with its name.
 ///
 /// The input is checked first, then the service, as by `ebbtide preflight`: a deployment that would be
 /// refused is not started. On a terminal, the plan is shown and has to be confirmed.
@@ -40,7 +44,8 @@ const MOST_RETRIES: u32 = 100;
 ///
 /// With --format json, stdout has one object per line: first {"event": "execution"} with execution, name,
 /// status and console; then {"event": "step"} with at, state, message and drain (left, of, running, nextStep,
-/// lastStep, done), and {"event": "remark"} about the connection; last {"event": "ended"} with status, error,
+/// lastStep, done), and {"event": "remark"} about the connection. Of several services, what is about one of them has
+/// service, and {"event": "serviceEnded"} its end; last {"event": "ended"} with status, error,
 /// cause and output.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -93,18 +98,22 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     // Before any call: an ARN of the state machine says where the input's must be from.
     let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
     let home = home.or_else(|| input::home_named(event));
-    let Some(mut request) = checked(&input, home.as_ref()) else {
+    let Some(mut wanted) = checked(&input, home.as_ref()) else {
         return Ok(Exit::Failed);
     };
-    let (executions, machine) = arguments.target.machine().await?;
+    let target = match wanted {
+        Wanted::OneService(_) => arguments.target.clone(),
+        Wanted::SeveralServices(_) => arguments.target.for_services(),
+    };
+    let (executions, machine) = target.machine().await?;
     if let Some(home) = machine.home() {
         let Some(read_there) = checked(&input, Some(&home)) else {
             return Ok(Exit::Failed);
         };
-        request = read_there;
+        wanted = read_there;
     }
     let name = arguments.name.clone();
-    let name = name.unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
+    let name = name.unwrap_or_else(|| wanted.name(commit(arguments).as_deref()));
     let format = arguments.format;
     let there = place(arguments, &executions, &machine, name, event).await?;
     let started = match there {
@@ -114,7 +123,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             if !arguments.first.no_preflight {
                 let access = arguments.target.access_in(&machine);
                 let source = &arguments.event.source;
-                let refused = preview::refused(source, event, &access, on_a_terminal).await?;
+                let refused = wanted
+                    .refused(source, event, &access, on_a_terminal)
+                    .await?;
                 if let Some(why) = refused {
                     return Ok(nothing_started(&why, format));
                 }
@@ -162,10 +173,10 @@ fn nothing_started(why: &str, format: Format) -> Exit {
     Exit::Failed
 }
 
-/// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
+/// What is asked for, as the controller itself reads it; what is wrong with it goes to stderr, and there is
 /// none.
-fn checked(input: &Input<'_>, home: Option<&Home>) -> Option<Request> {
-    let read = input::request(&input.event, home);
+fn checked(input: &Input<'_>, home: Option<&Home>) -> Option<Wanted> {
+    let read = Wanted::read(&input.event, home);
     let told = read.inspect_err(|problems| {
         input.refuse(problems);
         remark("Nothing was started.");

@@ -25,7 +25,7 @@ use crate::output::clock;
 pub(crate) use error::{CallError, SIGN_IN, Trouble};
 pub(crate) use history::Event;
 use history::{parsed_or_text, seconds};
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, services_of};
 
 /// Events in one answer: the most that there may be, and a few for what is new.
 const WHOLE_PAGE: i32 = 1_000;
@@ -112,8 +112,18 @@ impl Execution {
         self.input.get(field)?.as_str()
     }
 
+    /// The services that it deploys in order, where it deploys several.
+    pub(crate) fn services(&self) -> Option<Vec<&str>> {
+        let services = self.input.get("services")?.as_array()?.iter();
+        let names = services.map(|service| service["serviceName"].as_str().map_or("?", short));
+        Some(names.collect())
+    }
+
     /// What it deploys: `service chat in cluster main, chat:2`.
     pub(crate) fn deployed(&self) -> String {
+        if let Some(services) = self.services() {
+            return sentence(&format!("services {}", services.join(", ")));
+        }
         let text = |field: &str| self.asked(field).map_or("?", short);
         sentence(&format!(
             "service {} in cluster {}, {}",

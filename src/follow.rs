@@ -1,5 +1,6 @@
 //! Following an execution to its end. Whatever happens to the following, the deployment goes on.
 
+mod children;
 mod show;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 
+use children::Children;
 use show::Show;
 
 use crate::executions::{CallError, Execution, Executions, Trouble};
@@ -84,6 +86,7 @@ async fn to_the_end(
 ) -> Result<Execution, CallError> {
     let mut seen = 0;
     let mut begun = false;
+    let mut children = Children::default();
     let mut silence = Silence::default();
     // Step Functions ends every execution within its state machine's `TimeoutSeconds`.
     loop {
@@ -97,6 +100,7 @@ async fn to_the_end(
                         for event in &events {
                             seen = event.id;
                             show.happened(event);
+                            children.hear(event);
                         }
                         if std::mem::take(&mut silence).told {
                             show.remark(now(), "AWS answers again");
@@ -107,6 +111,7 @@ async fn to_the_end(
                         silence.tell(show, &format!("{error}; followed without its history"));
                     }
                 }
+                children.show(executions, show).await;
                 if execution.has_ended() {
                     return Ok(execution);
                 }

@@ -34,6 +34,11 @@ pub(crate) enum What {
         cause: String,
     },
     Redriven,
+    /// It has started another execution.
+    Started {
+        /// Its ARN.
+        execution: String,
+    },
     Other,
 }
 
@@ -188,7 +193,7 @@ impl Narrator {
                 let said = "the execution was redriven".to_owned();
                 self.say("Redriven", said, Mood::Usual)
             }
-            What::Other => None,
+            What::Started { .. } | What::Other => None,
         }
     }
 

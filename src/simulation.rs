@@ -134,10 +134,15 @@ pub(crate) fn what(event: &HistoryEvent) -> What {
             cause: "the function did not answer in time".to_owned(),
         },
         EventKind::ExecutionRedriven { .. } => What::Redriven,
+        EventKind::TaskSubmitted { output, .. } => match output["ExecutionArn"].as_str() {
+            Some(execution) => What::Started {
+                execution: execution.to_owned(),
+            },
+            None => What::Other,
+        },
         EventKind::ExecutionStarted { .. }
         | EventKind::TaskScheduled { .. }
         | EventKind::TaskStarted { .. }
-        | EventKind::TaskSubmitted { .. }
         | EventKind::TaskSucceeded { .. }
         | EventKind::MapStateStarted { .. }
         | EventKind::MapIterationStarted { .. }

@@ -5,7 +5,7 @@ use ebbtide_controller::arn::Arn;
 use ebbtide_functions::StepError;
 
 use crate::aws::{Access, AccessError};
-use crate::executions::{CallError, Executions, Machine};
+use crate::executions::{CallError, Executions, Machine, services_of};
 
 /// The alias that executions are started with; see template.yaml.
 const ALIAS: &str = "live";
@@ -68,6 +68,19 @@ pub(crate) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 impl Target {
+    /// The same for deployments of several services: the stack has another state machine for them.
+    pub(crate) fn for_services(&self) -> Self {
+        let wanted = &self.state_machine;
+        let state_machine = match Machine::parse(wanted) {
+            Some(machine) => machine.for_services().arn,
+            None => services_of(wanted),
+        };
+        Self {
+            state_machine,
+            access: self.access.clone(),
+        }
+    }
+
     /// The calls to Step Functions, in the region of an ARN: it is in no other one.
     pub(crate) async fn executions(&self, arn: &str) -> Result<Executions, AccessError> {
         let mut access = self.access.clone();

@@ -215,6 +215,14 @@ impl Request {
                 allowed: "a JSON object with cluster, serviceName and taskDefinition".to_owned(),
             }]);
         };
+        if fields.contains_key("services") {
+            return Err(vec![Problem::Wrong {
+                field: "services".to_owned(),
+                given: "here".to_owned(),
+                allowed: "the input of the state machine STACK-services alone, and of ebbtide deploy (docs/services.md)"
+                    .to_owned(),
+            }]);
+        }
         let mut reader = Reader {
             fields,
             home,

@@ -31,6 +31,22 @@ pub(super) fn of(request: &Request, commit: Option<&str>) -> String {
     fitting(&whole, "")
 }
 
+/// The name for the requests of several services of one cluster.
+pub(super) fn of_several(requests: &[&Request], commit: Option<&str>) -> String {
+    let cluster = requests.first().map_or("", |first| short(&first.cluster));
+    let mut whole = cluster.to_owned();
+    for request in requests {
+        let revision = short(&request.task_definition);
+        let number = revision.rsplit(':').next().unwrap_or_default();
+        let _ = write!(whole, "-{}-{number}", request.service);
+    }
+    if let Some(commit) = commit.filter(|commit| !commit.is_empty()) {
+        whole.push('-');
+        whole.push_str(shortened(commit));
+    }
+    fitting(&whole, "")
+}
+
 /// The name for the next execution of the same deployment: `NAME-retry1`, `NAME-retry2`, ….
 pub(super) fn next(name: &str) -> String {
     let (first, number) = match name.rsplit_once(RETRY) {
@@ -111,6 +127,8 @@ mod tests {
         assert_eq!(of(&chat, Some("")), "main-chat-chat-2");
         assert_eq!(of(&chat, Some(SHA)), "main-chat-chat-2-0123456789ab");
         assert_eq!(of(&chat, Some("v1_2")), "main-chat-chat-2-v1_2");
+        let both = [&chat, &request("main", "db", "postgres:7")];
+        assert_eq!(of_several(&both, Some("v1_2")), "main-chat-2-db-7-v1_2");
     }
 
     #[test]

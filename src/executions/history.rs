@@ -40,6 +40,15 @@ fn what(event: &HistoryEvent) -> What {
     if event.r#type == HistoryEventType::ExecutionRedriven {
         return What::Redriven;
     }
+    let submitted = event.task_submitted_event_details.as_ref();
+    let submitted = submitted.filter(|task| task.resource_type == "states");
+    let output = submitted.and_then(|task| task.output.as_deref());
+    let started = output.map(parsed_or_text);
+    let execution =
+        started.and_then(|started| Some(started.get("ExecutionArn")?.as_str()?.to_owned()));
+    if let Some(execution) = execution {
+        return What::Started { execution };
+    }
     failed(event).unwrap_or(What::Other)
 }
 

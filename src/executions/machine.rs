@@ -20,6 +20,17 @@ impl Machine {
         self.arn.split(':').take(7).collect::<Vec<_>>().join(":")
     }
 
+    /// The one of the same stack that deploys several services, by the same alias or version.
+    pub(crate) fn for_services(&self) -> Self {
+        let mut parts: Vec<String> = self.arn.split(':').map(str::to_owned).collect();
+        if let Some(name) = parts.get_mut(6) {
+            *name = services_of(name);
+        }
+        Self {
+            arn: parts.join(":"),
+        }
+    }
+
     /// The ARN that an execution of this name has, whichever version or alias it was started with.
     pub(crate) fn execution(&self, name: &str) -> String {
         let unqualified = self.unqualified();
@@ -33,6 +44,15 @@ impl Machine {
     pub(crate) fn home(&self) -> Option<Home> {
         Arn::parse(&self.arn).map(|arn| arn.home())
     }
+}
+
+/// What a stack's state machine for several services has behind the stack's name; see template.yaml.
+const SERVICES: &str = "-services";
+
+/// The name of the state machine for several services, for a stack's name or for itself.
+pub(crate) fn services_of(name: &str) -> String {
+    let stack = name.strip_suffix(SERVICES).unwrap_or(name);
+    format!("{stack}{SERVICES}")
 }
 
 #[cfg(test)]
@@ -49,6 +69,10 @@ mod tests {
         let live = live.unwrap();
         assert_eq!(live.execution("chat-2"), arn);
         assert_eq!(live.home().unwrap().region, "eu-west-1");
+        let services = live.for_services();
+        let arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:ebbtide-services:live";
+        assert_eq!(services.arn, arn);
+        assert_eq!(services.for_services(), services);
     }
 
     #[test]

@@ -22,11 +22,26 @@ pub(super) struct Show {
     state: String,
     /// When the execution started, in seconds since 1970, once that is known.
     started: Option<u64>,
+    /// The service whose deployment it is, where several are followed.
+    service: Option<String>,
 }
 
 impl Show {
+    /// The same of one of the deployments that this one has started.
+    pub(super) fn of_service(&self, service: &str) -> Self {
+        Self {
+            format: self.format,
+            bar: self.bar.clone(),
+            narrator: Narrator::default(),
+            state: String::new(),
+            started: None,
+            service: Some(service.to_owned()),
+        }
+    }
+
     pub(super) fn new(format: Format) -> Self {
         Self {
+            service: None,
             format,
             bar: Bar::of_deployment(format),
             narrator: Narrator::default(),
@@ -40,7 +55,9 @@ impl Show {
         if self.started.replace(execution.started).is_some() {
             return;
         }
-        self.bar.show(self.narrator.progress(), execution.started);
+        if self.service.is_none() {
+            self.bar.show(self.narrator.progress(), execution.started);
+        }
         let started = rfc3339(execution.started);
         let Execution { name, arn, .. } = execution;
         let deployed = execution.deployed();
@@ -56,14 +73,40 @@ impl Show {
         lines.extend(pages.map(|page| Styled::new(DIM, &format!("  {page}"))));
         self.print(
             &lines,
-            &json!({"event": "execution", "at": started, "execution": arn, "name": name,
-                "status": execution.status.as_str(), "console": console}),
+            &self.with_service(
+                json!({"event": "execution", "at": started, "execution": arn,
+                "name": name, "status": execution.status.as_str(), "console": console}),
+            ),
+        );
+    }
+
+    /// An object for programs, with the service whose deployment it is about.
+    fn with_service(&self, mut object: Value) -> Value {
+        if let Some(service) = &self.service {
+            object["service"] = json!(service);
+        }
+        object
+    }
+
+    /// One of the deployments that are followed has ended; the others go on.
+    pub(super) fn ended_within(&mut self, execution: &Execution) {
+        let style = if execution.has_succeeded() { GOOD } else { BAD };
+        let service = self.service.clone().unwrap_or_default();
+        let outcome = self.narrator.names().shorten(&execution.outcome());
+        let at = execution.stopped.map(rfc3339).unwrap_or_default();
+        let time = at.get(11..).unwrap_or_default();
+        let line = Styled::new(PLAIN, &format!("{time}  {service}: ")).and(style, &outcome);
+        self.print(
+            &[line.wrapped(INDENT)],
+            &json!({"event": "serviceEnded", "at": at, "execution": execution.arn,
+                "name": execution.name, "service": service, "status": execution.status.as_str(),
+                "error": execution.error, "cause": execution.cause, "output": execution.output}),
         );
     }
 
     pub(super) fn happened(&mut self, event: &Event) {
         let said = self.narrator.hear(event.at, &event.what);
-        if let Some(started) = self.started {
+        if let (Some(started), None) = (self.started, &self.service) {
             self.bar.show(self.narrator.progress(), started);
         }
         let Some(said) = said else {
@@ -74,7 +117,7 @@ impl Show {
         let mut lines = Vec::new();
         // The last sentence is that of the end.
         if said.mood != Mood::Ended {
-            if said.state != self.state {
+            if said.state != self.state && self.service.is_none() {
                 self.state.clone_from(&said.state);
                 lines.push(Styled::new(BOLD, &format!("\n{}", said.state)));
             }
@@ -83,14 +126,16 @@ impl Show {
                 let name = format!("{:INDENT$}{name}", "");
                 lines.push(Styled::new(DIM, &name).wrapped(INDENT + 2));
             }
-            let line = Styled::new(PLAIN, &format!("{}  ", &at[11..]));
+            let service = self.service.as_ref();
+            let service = service.map_or_else(String::new, |service| format!("{service}: "));
+            let line = Styled::new(PLAIN, &format!("{}  {service}", &at[11..]));
             let line = line.and(said.mood.style(), &names.shorten(&said.sentence));
             lines.push(line.wrapped(INDENT));
         }
         self.print(
             &lines,
-            &json!({"event": "step", "at": at, "state": said.state, "message": said.sentence,
-                "drain": drain.map(Drain::to_json)}),
+            &self.with_service(json!({"event": "step", "at": at, "state": said.state,
+                "message": said.sentence, "drain": drain.map(Drain::to_json)})),
         );
     }
 

@@ -248,7 +248,11 @@ impl Progress {
                     self.answered(at, answer);
                 }
             }
-            What::Exited { .. } | What::Failed { .. } | What::Redriven | What::Other => {}
+            What::Exited { .. }
+            | What::Failed { .. }
+            | What::Redriven
+            | What::Started { .. }
+            | What::Other => {}
         }
     }
 

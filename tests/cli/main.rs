@@ -12,5 +12,6 @@ mod preflight;
 mod program;
 mod report;
 mod serve;
+mod services;
 mod simulate;
 mod step_functions;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::world::Execution;
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -117,6 +118,15 @@ impl StepFunctions {
         calls.iter().filter(|(of, _)| of == operation).count()
     }
 
+    /// What the last call of an operation asked for.
+    pub(crate) fn asked(&self, operation: &str) -> Value {
+        let calls = self.calls.lock().unwrap();
+        let mut of = calls.iter().rev().filter(|(of, _)| of == operation);
+        of.next()
+            .map(|(_, input)| input.clone())
+            .unwrap_or_default()
+    }
+
     /// The program with an environment that leads here and to nothing else; `--every 1` is to be said.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = command(line);
@@ -174,6 +184,8 @@ fn served(connection: impl Read + Write, answer: impl Fn(&str, &Value) -> Answer
 /// A deployment that has run in a simulated AWS, as Step Functions shows it.
 #[derive(Clone)]
 pub(crate) struct Deployment {
+    arn: String,
+    name: String,
     input: Value,
     history: Vec<Value>,
     end: Value,
@@ -204,11 +216,65 @@ impl Deployment {
                 .await;
             let history = installation.history("chat-2");
             Self {
+                arn: EXECUTION.to_owned(),
+                name: "chat-2".to_owned(),
                 input,
                 history: history.iter().map(event).collect(),
                 end,
             }
         })
+    }
+
+    /// Several services of one cluster that have run in a simulated AWS: the execution that deploys them comes first,
+    /// then those that it has started.
+    pub(crate) fn of_services(services: &[(&str, &str)], input: &Value) -> Vec<Self> {
+        let named = services.iter().map(|(name, scenario)| {
+            let names = Names {
+                load_balancer_arn: Some(format!(
+                    "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/{name}/1234567890abcdef"
+                )),
+                task_definition: format!("{name}:2"),
+                service: (*name).to_owned(),
+                ..Names::default()
+            };
+            (serde_json::from_str::<Scenario>(scenario).unwrap(), names)
+        });
+        let named: Vec<_> = named.collect();
+        let services: Vec<_> = named
+            .iter()
+            .map(|(scenario, names)| (scenario, names))
+            .collect();
+        let world = Scenario::world_of_services(&services).unwrap();
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.unwrap().block_on(async {
+            let aws = SimulatedAws::new(world, 1.0);
+            let installation = Installation::new(&aws).unwrap();
+            let mut quiet = |_: &HistoryEvent| {};
+            installation
+                .deploy_services("release-7", input.clone(), 1, &mut quiet)
+                .await;
+            let world = aws.snapshot();
+            let mut all: Vec<_> = world.executions().collect();
+            all.sort_by_key(|execution| execution.name != "release-7");
+            let one = |execution: &Execution| Self {
+                arn: execution.arn.clone(),
+                name: execution.name.clone(),
+                input: serde_json::from_str(&execution.input).unwrap(),
+                history: installation.history(&execution.name).iter().map(event).collect(),
+                end: match &execution.end.output {
+                    Some(output) => json!({"status": "SUCCEEDED", "output": output}),
+                    None => json!({"status": "FAILED", "error": execution.end.error, "cause": execution.end.cause}),
+                },
+            };
+            all.into_iter().map(one).collect()
+        })
+    }
+
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
     }
 
     /// A version that is deployed to the service of events/minimal.json.
@@ -219,7 +285,7 @@ impl Deployment {
 
     /// `DescribeExecution`, while it runs or after its end.
     pub(crate) fn described(&self, ended: bool) -> Answer {
-        let mut answer = json!({"executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "chat-2",
+        let mut answer = json!({"executionArn": self.arn, "stateMachineArn": MACHINE, "name": self.name,
             "status": "RUNNING", "startDate": STARTED, "input": self.input.to_string()});
         if ended {
             let last = self.history.last().unwrap();
@@ -269,6 +335,10 @@ fn event(HistoryEvent { at, id, kind }: &HistoryEvent) -> Value {
         }
         EventKind::StateExited { name, output, .. } => {
             event["stateExitedEventDetails"] = json!({"name": name, "output": output.to_string()});
+        }
+        EventKind::TaskSubmitted { output, .. } => {
+            event["taskSubmittedEventDetails"] = json!({"resourceType": "states",
+                "resource": "startExecution.sync:2", "output": output.to_string()});
         }
         _ => {}
     }
