@@ -108,15 +108,17 @@ test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test $(ALL) --test pacing minute -- --nocapture
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked -p model exhaustive -- --nocapture --test-threads=1
 
-DEFINITION ?= statemachine/deployment.asl.json
+DEFINITION ?= $(wildcard statemachine/*.asl.json)
 
 # The validator wants whole ARNs: CloudFormation puts the partition in.
 .PHONY: definition
-definition: $(NODE)/.made ## The state machine's definition under two linters
+definition: $(NODE)/.made ## The definitions of the state machines under two linters
 	@echo "== asl-validator"
-	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' $(DEFINITION))"
+	@for file in $(DEFINITION); do \
+		$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' $$file)" || exit 1; \
+	done
 	@echo "== amazon-states-language-service"
-	@node $(E2E)/lint_definition.mjs $(DEFINITION)
+	@for file in $(DEFINITION); do node $(E2E)/lint_definition.mjs $$file || exit 1; done
 
 .PHONY: template
 template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the policies in it

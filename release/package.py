@@ -12,7 +12,7 @@ import shutil
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DEFINITION = "statemachine/deployment.asl.json"
+DEFINITIONS = ["deployment.asl.json", "services.asl.json"]
 # `e_machine` of an ELF file.
 MACHINES = {62: "x86_64", 183: "arm64"}
 
@@ -34,7 +34,8 @@ def package(bootstrap, output):
     write_zip(program, output / "functions.zip")
     (output / "template.yaml").write_text(template((ROOT / "template.yaml").read_text(), architecture))
     (output / "samconfig.toml").write_text(settings((ROOT / "samconfig.toml").read_text()))
-    shutil.copyfile(ROOT / DEFINITION, output / pathlib.Path(DEFINITION).name)
+    for definition in DEFINITIONS:
+        shutil.copyfile(ROOT / "statemachine" / definition, output / definition)
     shutil.copyfile(ROOT / "LICENSE", output / "LICENSE")
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(output.iterdir())]
     (output / "SHA256SUMS").write_text("".join(sums))
@@ -44,7 +45,7 @@ def package(bootstrap, output):
 def empty(output):
     """Makes the folder, or takes away what an earlier run has written into it."""
     output.mkdir(parents=True, exist_ok=True)
-    files = {"functions.zip", "template.yaml", "samconfig.toml", pathlib.Path(DEFINITION).name, "LICENSE", "SHA256SUMS"}
+    files = {"functions.zip", "template.yaml", "samconfig.toml", *DEFINITIONS, "LICENSE", "SHA256SUMS"}
     there = list(output.iterdir())
     if others := sorted(path.name for path in there if path.name not in files):
         raise SystemExit(f"{output} is no package: it has {others[0]}; give a folder of its own")
@@ -66,7 +67,7 @@ def template(text, architecture):
     # On each function: `aws cloudformation package` does not read Globals.
     text = replaced(text, r"    CodeUri: \.\n", "", 1)
     text = replaced(text, r"    Metadata: \{BuildMethod: .*\}\n    Properties:\n", "    Properties:\n      CodeUri: functions.zip\n", 3)
-    text = replaced(text, rf"DefinitionUri: {DEFINITION}\n", f"DefinitionUri: {pathlib.Path(DEFINITION).name}\n", 1)
+    text = replaced(text, r"DefinitionUri: statemachine/", "DefinitionUri: ", len(DEFINITIONS))
     given = rf"\g<1>    Description: Processor architecture of the functions in functions.zip.\n    Type: String\n    Default: {architecture}\n    AllowedValues: [{architecture}]\n"
     return replaced(text, r"(  Architecture:\n)    Description: .*\n    Type: String\n    Default: .*\n    AllowedValues: .*\n", given, 1)
 

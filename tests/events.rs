@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
+use ebbtide_controller::order::{APPLICATION_FIELDS, Application, SERVICE_FIELDS};
 use ebbtide_controller::request::{
     CHECKS_FIELDS, DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS,
     REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, TEST_FIELDS,
@@ -27,7 +28,14 @@ const OBJECTS: [(&str, Fields, &str); 10] = [
     ("shift/steps", STEPS_FIELDS, "Shift"),
 ];
 
+/// The events of one service.
 fn events() -> Vec<(String, Value)> {
+    let all = all_events().into_iter();
+    all.filter(|(_, event)| !Application::is_one(event))
+        .collect()
+}
+
+fn all_events() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     fs::read_dir(folder)
         .unwrap()
@@ -102,8 +110,63 @@ fn the_schema_has_every_field_and_no_other() {
 
 #[test]
 fn every_event_names_the_schema() {
-    for (path, event) in events() {
-        assert_eq!(event["$schema"], "../docs/input.schema.json", "{path}");
+    for (path, event) in all_events() {
+        let of = if Application::is_one(&event) {
+            "services"
+        } else {
+            "input"
+        };
+        assert_eq!(
+            event["$schema"],
+            format!("../docs/{of}.schema.json"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_event_of_several_services_parses_and_its_page_and_schema_have_every_field() {
+    let all = all_events();
+    let several: Vec<_> = all
+        .iter()
+        .filter(|(_, event)| Application::is_one(event))
+        .collect();
+    assert!(!several.is_empty());
+    for (path, event) in several {
+        if let Err(refusal) = Application::parse(event, &home_of(event)) {
+            panic!("{path}: {refusal}");
+        }
+    }
+    let page = read("docs/services.md");
+    let schema: Value = serde_json::from_str(&read("docs/services.schema.json")).unwrap();
+    let names = |schema: &Value| {
+        let properties = schema["properties"].as_object().unwrap();
+        properties.keys().cloned().collect::<BTreeSet<_>>()
+    };
+    let own = APPLICATION_FIELDS
+        .iter()
+        .map(|(name, _)| (*name).to_owned());
+    assert_eq!(names(&schema), own.collect());
+    let service = &schema["properties"]["services"]["items"];
+    // dryRun is for all of them, and the schema is that of the whole file.
+    let of_a_service = FIELDS.iter().chain(SERVICE_FIELDS).map(|(name, _)| *name);
+    let of_a_service = of_a_service.filter(|name| !["$schema", "dryRun"].contains(name));
+    assert_eq!(names(service), of_a_service.map(str::to_owned).collect());
+    for (field, schema) in service["properties"].as_object().unwrap() {
+        let reference = format!("input.schema.json#/properties/{field}");
+        assert!(
+            field == "dependsOn" || schema["$ref"] == reference,
+            "{field}"
+        );
+    }
+    for (field, _) in APPLICATION_FIELDS {
+        assert!(page.contains(&format!("\n| `{field}` |")), "{field}");
+    }
+    for (field, _) in SERVICE_FIELDS {
+        assert!(
+            page.contains(&format!("\n| `services[].{field}` |")),
+            "{field}"
+        );
     }
 }
 

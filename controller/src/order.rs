@@ -15,7 +15,7 @@ use std::fmt;
 use crate::contract::Failure;
 use crate::counted::listed;
 
-pub use answer::{Before, Item, Sibling, answer, dry_run, none_started, of_siblings, refused};
+pub use answer::{Before, Item, answer, dry_run, fits, none_started, of_siblings, refused};
 pub use application::{
     APPLICATION_FIELDS, Application, MOST_SERVICES, Member, OnFailure, SERVICE_FIELDS,
 };
@@ -29,8 +29,8 @@ const MOST_STARTS: u32 = 5;
 /// Seconds before a deployment is started again; twice as many the next time.
 const START_AGAIN: u32 = 30;
 
-/// The same, at most: in fourteen days, such a wait and its turn come 336 times, and cost about 25 events each of the
-/// history's 25,000.
+/// The same, at most: in the fourteen days that a deployment may take, 336 such waits of one service cost about 12,000 of
+/// the history's 25,000 events.
 const LONGEST_WAIT: u32 = 3_600;
 
 /// What has become of a service's execution.

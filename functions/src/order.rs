@@ -115,8 +115,10 @@ impl Step<'_> {
         let members = application.members.iter().zip(found);
         let standings =
             members.map(|(member, found)| Standing::new(member.service(), found.earlier));
-        self.answered(&application, &mut standings.collect::<Vec<_>>(), false)
-            .await
+        let mut standings = standings.collect::<Vec<_>>();
+        let state = self.answered(&application, &mut standings, false).await?;
+        order::fits(&state)?;
+        Ok(state)
     }
 
     /// What preflight says of one service; the outer error is worth a retry or about the account.
@@ -281,16 +283,23 @@ impl Step<'_> {
             ),
             at: self.invocation.now_millis() / 1_000,
         };
-        let orders = item.siblings.iter().map(|sibling| {
+        let application = Application::parse(&self.event.input, self.event.id.home())?;
+        let siblings: Vec<_> = item.beside(&application).collect();
+        let locks: Vec<_> = siblings
+            .iter()
+            .map(|sibling| Lock::of(&sibling.request).id)
+            .collect();
+        let orders = siblings.iter().zip(&locks).map(|(sibling, lock)| {
+            let name = sibling.execution(&self.event.id, false);
             let meant = Meant {
-                execution: Some(sibling.execution.clone()),
+                execution: Some(self.event.execution(&name)),
                 fence: None,
             };
-            operator::give(self.clients, &sibling.lock, meant, &asked)
+            operator::give(self.clients, lock, meant, &asked)
         });
         let given = join_all(orders).await;
         let mut failed = Vec::new();
-        for (sibling, given) in item.siblings.iter().zip(given) {
+        for (lock, given) in locks.iter().zip(given) {
             let outcome = match given {
                 Ok(Ok(_)) => "asked to roll back".to_owned(),
                 Ok(Err(not_given)) => not_given.to_string(),
@@ -303,7 +312,7 @@ impl Step<'_> {
             tracing::info!(
                 deployment = self.event.id.name(),
                 phase = "order",
-                sibling = sibling.lock,
+                sibling = lock,
                 reason = sentence(&outcome),
                 "sibling"
             );

@@ -9,6 +9,7 @@ import pytest
 import stack
 
 SHIPPED = stack.ROOT / "statemachine" / "deployment.asl.json"
+ALL = sorted(SHIPPED.parent.glob("*.asl.json"))
 
 
 def retrier(states):
@@ -31,8 +32,9 @@ def lint(file):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_shipped_definition_passes_both_linters():
-    status, said = lint(SHIPPED)
+@pytest.mark.parametrize("definition", ALL, ids=lambda path: path.name)
+def test_the_shipped_definitions_pass_both_linters(definition):
+    status, said = lint(definition)
     assert status == 0, said
     assert "== asl-validator" in said and "== amazon-states-language-service" in said
 

@@ -17,7 +17,7 @@ from interpreter import Interpreter
 
 STACK = "packaged"
 BOOTSTRAP = stack.ROOT / ".aws-sam" / "build" / "SwapFunction" / "bootstrap"
-FILES = ["LICENSE", "SHA256SUMS", "deployment.asl.json", "functions.zip", "samconfig.toml", "template.yaml"]
+FILES = ["LICENSE", "SHA256SUMS", "deployment.asl.json", "functions.zip", "samconfig.toml", "services.asl.json", "template.yaml"]
 
 
 def package(folder, bootstrap=BOOTSTRAP):
@@ -85,8 +85,9 @@ def test_the_template_is_the_shipped_one_but_for_how_functions_are_built(package
             assert resource.pop("Metadata")["BuildMethod"] == "rust-cargolambda"
             assert theirs["Resources"][name]["Properties"].pop("CodeUri") == "functions.zip"
     shipped["Globals"]["Function"].pop("CodeUri")
-    assert shipped["Resources"]["DeploymentStateMachine"]["Properties"].pop("DefinitionUri").startswith("statemachine/")
-    assert theirs["Resources"]["DeploymentStateMachine"]["Properties"].pop("DefinitionUri") == "deployment.asl.json"
+    for machine, definition in (("DeploymentStateMachine", "deployment"), ("ServicesStateMachine", "services")):
+        mine, packed = (one["Resources"][machine]["Properties"].pop("DefinitionUri") for one in (shipped, theirs))
+        assert (mine, packed) == (f"statemachine/{definition}.asl.json", f"{definition}.asl.json")
     assert theirs["Parameters"].pop("Architecture")["AllowedValues"] == ["x86_64"]
     assert shipped["Parameters"].pop("Architecture")["AllowedValues"] == ["x86_64", "arm64"]
     assert theirs == shipped

@@ -71,7 +71,9 @@ async fn run(world: &World, plan: &Plan) -> Ran {
     aws.plan_lambda_faults(plan.invocation);
     aws.plan_start_faults(plan.start);
     let mut quiet = |_: &HistoryEvent| {};
-    let outcome = installation.deploy_services(PARENT, input(), 1, &mut quiet).await;
+    let outcome = installation
+        .deploy_services(PARENT, input(), 1, &mut quiet)
+        .await;
     installation.settled().await;
     let world = aws.snapshot();
     let starts = world.executions().count() as u64 - 1;
@@ -83,15 +85,23 @@ async fn run(world: &World, plan: &Plan) -> Ran {
     }
 }
 
+/// Tasks of a task set that run.
+fn running(world: &World, task_set: &str) -> usize {
+    let tasks = world.tasks_of(task_set).into_iter();
+    tasks
+        .filter(|task| task.last_status.counts_as_running())
+        .count()
+}
+
 /// The revision that a service's one task set runs and its tasks, or what is wrong.
-fn serves(world: &World, service: &str) -> Result<(String, u32), String> {
+fn serves(world: &World, service: &str) -> Result<(String, usize), String> {
     let sets = world.task_sets_of("main", service);
     let [set] = sets[..] else {
         let ids: Vec<_> = sets.iter().map(|set| &set.id).collect();
         return Err(format!("{service} has task sets {ids:?}"));
     };
     let revision = set.task_definition.rsplit(':').next().unwrap_or_default();
-    Ok((revision.to_owned(), set.running_count))
+    Ok((revision.to_owned(), running(world, &set.id)))
 }
 
 /// Whether all services are as the clean run leaves them, and none was deployed twice.
@@ -111,7 +121,10 @@ fn wrong(ran: &Ran, clean: &Ran) -> Option<String> {
         return Some(format!("{} executions were started", ran.starts));
     }
     // Every one of them has ended before the one that has started it.
-    let runs = ran.world.executions().find(|execution| execution.stop_date_ms.is_none());
+    let runs = ran
+        .world
+        .executions()
+        .find(|execution| execution.stop_date_ms.is_none());
     runs.map(|execution| format!("{} runs", execution.name))
 }
 
@@ -165,7 +178,12 @@ async fn services_are_deployed_whatever_goes_wrong_with_a_call_of_the_one_that_s
     let world = world(false);
     let clean = run(&world, &Plan::default()).await;
     assert_eq!((clean.status.is_success(), clean.starts), (true, 3));
-    all(&world, &clean, of_calls(&clean).into_iter().chain(of_starts(&clean))).await;
+    all(
+        &world,
+        &clean,
+        of_calls(&clean).into_iter().chain(of_starts(&clean)),
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +198,12 @@ async fn services_are_undone_whatever_goes_wrong_with_a_call_of_the_one_that_sta
     let world = world(true);
     let clean = run(&world, &Plan::default()).await;
     assert_eq!((clean.status.is_success(), clean.starts), (false, 5));
-    all(&world, &clean, of_calls(&clean).into_iter().chain(of_starts(&clean))).await;
+    all(
+        &world,
+        &clean,
+        of_calls(&clean).into_iter().chain(of_starts(&clean)),
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,18 +221,32 @@ async fn after_a_stop_at_any_time_the_next_execution_deploys_every_service() {
         let aws = SimulatedAws::new(world.clone(), 1.0);
         let installation = Installation::new(&aws).unwrap();
         let mut quiet = |_: &HistoryEvent| {};
-        installation.deploy_services(PARENT, input(), 1, &mut quiet).await.elapsed
+        installation
+            .deploy_services(PARENT, input(), 1, &mut quiet)
+            .await
+            .elapsed
     };
     for part in 1..40 {
         let aws = SimulatedAws::new(world.clone(), 1.0);
         let installation = Installation::new(&aws).unwrap();
         let mut quiet = |_: &HistoryEvent| {};
         let first = installation.deploy_services(PARENT, input(), 1, &mut quiet);
-        assert!(tokio::time::timeout(whole * part / 40, first).await.is_err(), "{part}");
+        assert!(
+            tokio::time::timeout(whole * part / 40, first)
+                .await
+                .is_err(),
+            "{part}"
+        );
         installation.settled().await;
-        let runs = aws.snapshot().executions().filter(|one| one.stop_date_ms.is_none()).count();
+        let runs = aws
+            .snapshot()
+            .executions()
+            .filter(|one| one.stop_date_ms.is_none())
+            .count();
         assert_eq!(runs, 0, "{part}");
-        let next = installation.deploy_services("release-8", input(), 1, &mut quiet).await;
+        let next = installation
+            .deploy_services("release-8", input(), 1, &mut quiet)
+            .await;
         assert!(next.status.is_success(), "{part}: {:?}", next.status);
         let after = aws.snapshot();
         for service in SERVICES {

@@ -59,6 +59,37 @@ fn the_state_machine_may_invoke_functions_write_its_log_and_nothing_else() {
 }
 
 #[test]
+fn the_one_for_several_services_may_start_the_other_one_and_wait_for_it() {
+    let template = template();
+    let resources = &template["Resources"];
+    let mut allowed = allowed(resources, "ServicesRole");
+    allowed.retain(|action| !action.starts_with("logs:") && !action.starts_with("xray:"));
+    assert_eq!(
+        allowed,
+        names_of(&[
+            "events:DescribeRule",
+            "events:PutRule",
+            "events:PutTargets",
+            "lambda:InvokeFunction",
+            "states:DescribeExecution",
+            "states:StartExecution",
+            "states:StopExecution",
+        ])
+    );
+    let values = &resources["ServicesStateMachine"]["Properties"]["DefinitionSubstitutions"];
+    let started = tagged(&values["DeploymentStateMachine"]);
+    let start = statement(resources, "ServicesRole", "states:StartExecution").unwrap();
+    assert_eq!(tagged(&start["Resource"]), started);
+    let invoked = tagged(&values["CheckAndCreateFunction"]);
+    assert_eq!(invoked, "CheckAndCreateFunction.Version");
+    let invoke = statement(resources, "ServicesRole", "lambda:InvokeFunction").unwrap();
+    assert_eq!(
+        tagged(&invoke["Resource"]),
+        "${CheckAndCreateFunction.Arn}:*"
+    );
+}
+
+#[test]
 fn each_function_has_a_role_of_its_own_that_writes_to_its_own_log() {
     let template = template();
     let resources = &template["Resources"];

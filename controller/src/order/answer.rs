@@ -5,15 +5,31 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Application, Event, Next, OnFailure, Stage, Standing};
+use super::{Application, Event, Member, Next, OnFailure, Stage, Standing};
 use crate::contract::{Failure, finding};
-use crate::lock::Lock;
 use crate::preflight::findings::{Finding, Severity};
 use crate::quote::{quote, sentence};
 use crate::refusal::{ErrorName, Refusal};
 
 /// Bytes of findings in the state of a dry run.
 const MOST_BYTES: usize = 96 * 1024;
+
+/// Bytes of a state that starts deployments: Step Functions allows 256 KiB, and a function gets the input besides it.
+const MOST_OF_A_STATE: usize = 176 * 1024;
+
+/// Refuses an application whose first state is too large: later ones are smaller, or as large.
+pub fn fits(state: &Value) -> Result<(), Refusal> {
+    let bytes = state.to_string().len();
+    if bytes <= MOST_OF_A_STATE {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        format!(
+            "The inputs of these services and of their earlier versions have {bytes} bytes, and {MOST_OF_A_STATE} are allowed."
+        ),
+        "Deploy the services in two executions, or give them fewer tags.",
+    ))
+}
 
 /// What the turn before has answered, as far as this one needs it.
 #[derive(Debug)]
@@ -51,7 +67,7 @@ impl Before {
         let standings = state.get("services").map(Vec::<Standing>::deserialize);
         let standings = standings.and_then(Result::ok).filter(|standings| {
             let names = standings.iter().map(|standing| standing.service.as_str());
-            names.eq(application.members.iter().map(super::Member::service))
+            names.eq(application.members.iter().map(Member::service))
         });
         let standings = standings.ok_or_else(|| {
             Refusal::new(
@@ -133,13 +149,7 @@ fn start(
     let siblings = beside.iter().filter(|sibling| {
         !undoes && **sibling != number && application.on_failure == OnFailure::UndoEarlier
     });
-    let siblings = siblings.map(|sibling| {
-        let sibling = &application.members[*sibling];
-        json!({
-            "lock": Lock::of(&sibling.request).id,
-            "execution": event.execution(&sibling.execution(&event.id, false)),
-        })
-    });
+    let siblings = siblings.map(|sibling| application.members[*sibling].service());
     json!({
         "service": member.service(),
         "name": member.execution(&event.id, undoes),
@@ -250,20 +260,11 @@ pub struct Item {
     pub service: String,
     /// The name of its execution.
     pub name: String,
-    /// What was started beside it.
+    /// The services that were started beside it.
     #[serde(default)]
-    pub siblings: Vec<Sibling>,
+    pub siblings: Vec<String>,
     #[serde(default)]
     failure: Option<Caught>,
-}
-
-/// A deployment that was started beside another one.
-#[derive(Debug, Deserialize)]
-pub struct Sibling {
-    /// The id of its lock.
-    pub lock: String,
-    /// The ARN of its execution.
-    pub execution: crate::id::ExecutionArn,
 }
 
 impl Item {
@@ -276,6 +277,12 @@ impl Item {
                 "Start an execution of the state machine instead of invoking this function.",
             )
         })
+    }
+
+    /// The members that were started beside it.
+    pub fn beside<'a>(&'a self, application: &'a Application) -> impl Iterator<Item = &'a Member> {
+        let members = application.members.iter();
+        members.filter(|member| self.siblings.iter().any(|name| name == member.service()))
     }
 
     /// What was caught.

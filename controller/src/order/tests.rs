@@ -431,11 +431,10 @@ fn an_answer_is_read_by_the_next_turn() {
         start["input"],
         json!({"cluster": "main", "serviceName": "cache", "taskDefinition": "cache:2"})
     );
-    let sibling = &start["siblings"][0];
-    assert_eq!(sibling["lock"], "main/db");
+    assert_eq!(start["siblings"], json!(["db"]));
     let name = state["start"][1]["name"].as_str().unwrap();
     let arn = format!("arn:aws:states:us-east-1:555555555555:execution:Ebbtide:{name}");
-    assert_eq!(sibling["execution"], json!(arn));
+    assert_eq!(first.execution(name).as_str(), arn);
     state["ended"] =
         json!([{"service": "cache", "failure": {"Error": "E", "Cause": "C"}}, {"execution": "x"}]);
     let second = event("order", &state);
@@ -445,7 +444,9 @@ fn an_answer_is_read_by_the_next_turn() {
     assert_eq!(before.reported(2).unwrap().error, "E");
     assert_eq!(before.reported(3), None);
     let item = Item::read(&event("siblings", &state["start"][0])).unwrap();
-    assert_eq!((item.service.as_str(), item.siblings.len()), ("cache", 1));
+    assert_eq!(item.service, "cache");
+    let beside: Vec<_> = item.beside(&application).map(Member::service).collect();
+    assert_eq!(beside, ["db"]);
     for wrong in [
         json!({}),
         json!({"services": []}),
@@ -453,6 +454,37 @@ fn an_answer_is_read_by_the_next_turn() {
     ] {
         assert!(Before::read(&event("order", &wrong), &application).is_err());
     }
+}
+
+#[test]
+fn every_stage_survives_the_state() {
+    let why = "it is gone".to_owned();
+    for stage in [
+        Stage::Waiting,
+        Stage::Started(Deployment { starts: 2 }),
+        deployed(),
+        failed(),
+        Stage::Undoing(Deployment { starts: 1 }),
+        Stage::Undone { warm: true },
+        Stage::Kept { why },
+    ] {
+        let mut standing = Standing::new("db", Some(json!({"a": 1})));
+        standing.stage = stage;
+        let state = json!(standing);
+        let read: Standing = serde_json::from_value(state).unwrap();
+        assert_eq!(read, standing);
+    }
+}
+
+#[test]
+fn an_application_that_no_state_can_hold_is_refused() {
+    assert!(fits(&json!({"a": "b"})).is_ok());
+    let refusal = fits(&json!({"a": "b".repeat(200_000)})).unwrap_err();
+    let why = refusal.to_string();
+    assert!(
+        why.contains("have 200008 bytes, and 180224 are allowed"),
+        "{why}"
+    );
 }
 
 #[test]
