@@ -1,6 +1,7 @@
 //! Running a state machine: from state to state, with retries, catches, timeouts and quotas.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -189,8 +190,10 @@ impl<'a, R: Resources> Run<'a, R> {
                 index,
             })?;
             let start = map.processor.start_at.clone();
-            // Boxed: its states may be a Map again.
-            let ended = Box::pin(self.walk(&map.processor, start, item.clone(), false)).await;
+            let walk = self.walk(&map.processor, start, item.clone(), false);
+            // Its type is not known here: its states may be a Map again.
+            let walk: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(walk);
+            let ended = walk.await;
             self.record(match &ended {
                 Ok(_) => EventKind::MapIterationSucceeded { name, index },
                 Err(_) => EventKind::MapIterationFailed { name, index },
