@@ -1,4 +1,4 @@
-"""MiniStack's server, with three things that its CloudFormation lacks.
+"""MiniStack's server, with what it lacks for the shipped template and state machines.
 
 - Versions and aliases of state machines, which SAM's `AutoPublishAlias` becomes: its Step Functions has
   them, and its CloudFormation would refuse the template. They are led to the API that it has. What it
@@ -6,10 +6,14 @@
   definition, not the version's, and its events do not name the alias.
 - `Fn::Join` in a condition, by which a list is told from an empty one.
 - Alarms on an expression over several metrics: it keeps them as alarms on the first one.
+- Executions that start an execution and wait for it (`startExecution.sync:2`): MiniStack's know no alias, send no events
+  to EventBridge, and replace one of the same name. It starts them as any other, and they fail as AWS documents it. One
+  thing it does not do with them: they run on where the execution that waits for them is stopped.
 """
 
 import json
 import sys
+import time
 
 from ministack.app import main
 from ministack.services import stepfunctions
@@ -86,6 +90,22 @@ def evaluate_with_joins(template, parameters):
     return evaluate_conditions({**template, "Conditions": conditions}, parameters)
 
 
+def start_and_wait(resource, request):
+    """Starts an execution, waits for its end, and answers with its description: input and output as JSON values."""
+    try:
+        started = call(stepfunctions._start_execution, **stepfunctions._nested_start_execution_request(request))
+        while (seen := call(stepfunctions._describe_execution, **started))["status"] == "RUNNING":
+            time.sleep(0.05)
+    except ValueError as error:
+        [answer] = error.args
+        name = f"StepFunctions.{answer['__type']}Exception"
+        raise stepfunctions._ExecutionError(name, answer["message"]) from error
+    described = {name[0].upper() + name[1:]: value for name, value in seen.items() if value is not None}
+    if seen["status"] != "SUCCEEDED":
+        raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(described))
+    return {**described, "Input": json.loads(seen["input"]), "Output": json.loads(seen["output"])}
+
+
 for module in (changesets, engine, handlers, stacks):
     if hasattr(module, "_evaluate_conditions"):
         module._evaluate_conditions = evaluate_with_joins
@@ -103,6 +123,7 @@ def alarm_record_of_one_metric(name, properties):
 
 
 provisioners._cw_metric_alarm_record = alarm_record_of_one_metric
+stepfunctions._invoke_nested_start_execution_sync = start_and_wait
 provisioners._RESOURCE_HANDLERS.setdefault(
     "AWS::StepFunctions::StateMachineVersion",
     {"create": create_version, "delete": delete_version},
