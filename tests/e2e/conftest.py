@@ -41,6 +41,12 @@ def ministack(deployed):
 
 
 @pytest.fixture(scope="session")
+def services(deployed):
+    """MiniStack's interpreter with the state machine that deploys several services."""
+    return Interpreter("MiniStack", deployed.ministack, deployed.services, deployed)
+
+
+@pytest.fixture(scope="session")
 def moto(deployed, ministack):
     """moto's interpreter with the definition that CloudFormation has put together. Its executions are moto's own."""
     definition = ministack.client.describe_state_machine(stateMachineArn=deployed.state_machine)

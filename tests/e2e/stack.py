@@ -69,7 +69,8 @@ def client(service, endpoint):
 
 @dataclasses.dataclass
 class Stack:
-    """Where things are. `live` is the state machine's alias, by which deployments are started.
+    """Where things are. `live` is the state machine's alias, by which deployments are started, and `services` that of
+    the state machine for several services.
 
     `engines` are the endpoints whose executions the functions know.
     """
@@ -79,6 +80,7 @@ class Stack:
     engines: list
     state_machine: str
     live: str
+    services: str
     lock_table: str
     logs: pathlib.Path
     speed: float
@@ -149,6 +151,7 @@ def deployed(endpoint, aws, engines, logs, speed):
         engines=engines,
         state_machine=outputs["DeploymentStateMachineArn"],
         live=outputs["DeploymentStateMachineLiveArn"],
+        services=outputs["ServicesStateMachineLiveArn"],
         lock_table=outputs["LockTableName"],
         logs=logs,
         speed=speed,
