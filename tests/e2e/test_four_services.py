@@ -107,6 +107,17 @@ def test_the_templates_leave_to_deployments_what_they_write(event):
     assert not [one for one in SERVICES.values() if "TaskSet" in one["Type"]]
 
 
+def test_the_stack_policy_denies_updates_of_what_a_deployment_writes():
+    allow, deny = json.loads((EXAMPLE / "stack-policy.json").read_text())["Statement"]
+    assert (allow["Effect"], allow["Resource"]) == ("Allow", "*")
+    assert (deny["Effect"], deny["Action"]) == ("Deny", "Update:*")
+    of_deployments = [
+        *properties(INFRASTRUCTURE, "ElasticLoadBalancingV2::Listener"),
+        *properties(INFRASTRUCTURE, "ElasticLoadBalancingV2::TargetGroup"),
+    ]
+    assert sorted(deny["Resource"]) == sorted(f"LogicalResourceId/{name}" for name in of_deployments)
+
+
 def test_every_task_has_a_health_check_and_the_input_fits_its_ports(event):
     for service in event["services"]:
         name = service["serviceName"].removeprefix("shop-").capitalize()
