@@ -6,9 +6,9 @@
   definition, not the version's, and its events do not name the alias.
 - `Fn::Join` in a condition, by which a list is told from an empty one.
 - Alarms on an expression over several metrics: it keeps them as alarms on the first one.
-- Executions that start an execution and wait for it (`startExecution.sync:2`): MiniStack's know no alias, send no events
-  to EventBridge, and replace one of the same name. It starts them as any other, and they fail as AWS documents it. One
-  thing it does not do with them: they run on where the execution that waits for them is stopped.
+- Executions that start an execution and wait for it (`startExecution.sync:2`): MiniStack's know no alias, send no
+  events to EventBridge, and replace one of the same name. Here they start as any other, and fail as AWS documents it.
+  What is left: they run on where the execution that waits for them is stopped.
 """
 
 import json

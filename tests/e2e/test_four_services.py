@@ -1,8 +1,8 @@
 """examples/four-services: its templates, its script and its input on MiniStack, and the four services deployed in the
 simulated AWS by the shipped state machines.
 
-MiniStack's ECS has no task sets, and its CloudFormation loses volumes, secrets and health checks of task definitions: so
-load balancers, services and task definitions are made again in the simulated AWS, as the templates have them.
+MiniStack's ECS has no task sets, and its CloudFormation loses volumes, secrets and health checks of task definitions:
+so load balancers, services and task definitions are made again in the simulated AWS, as the templates have them.
 """
 
 import json
@@ -220,7 +220,7 @@ def mirrored(script, world, outputs):
 
 
 def register(world, name):
-    """The next revision of a service in the simulated AWS: containers, ports and health checks as the template has them."""
+    """The next revision of a service in the simulated AWS, with the template's containers, ports and health checks."""
     template = SERVICES[f"{name}TaskDefinition"]["Properties"]
     containers = [
         {

@@ -1,7 +1,7 @@
 """The state machine for several services on MiniStack: in order, and undone where one fails.
 
-What MiniStack lacks for executions that start executions is in ministack_server.py. Its history has no states inside of a
-Map: what was started is asked of the other state machine.
+What MiniStack lacks for executions that start executions is in ministack_server.py. Its history has no states inside of
+a Map: what was started is asked of the other state machine.
 """
 
 import dataclasses
@@ -81,8 +81,9 @@ def test_an_alarm_of_the_second_service_brings_the_first_one_back_too(services, 
     ended = services.ended(execution)
 
     assert (ended.status, ended.error) == ("FAILED", "ServiceFailed")
-    assert "AlarmRaised" in ended.cause
+    assert ended.cause.startswith("app: AlarmRaised: ")
     assert ALARM in ended.cause
+    assert ended.cause.endswith("Deployed in their earlier version again: db.")
     assert (in_service(shop["app"]), in_service(shop["db"])) == (1, 1)
     started = started_by(ministack, execution)
     assert [one.status for one in started] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
