@@ -16,6 +16,7 @@ use crate::request::CHECKS;
 use crate::routing;
 use crate::scale_down;
 use crate::test_rule::{self, Which};
+use crate::window::is_late;
 use crate::world::{TaskSet, TaskSetStatus, World};
 
 /// Seconds between two checks of a task set that ECS is deleting.
@@ -150,7 +151,7 @@ fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) ->
 }
 
 /// What is left behind: task sets with tasks that do not stop, or with a deletion that takes too long, and rules
-/// for tests; and what hooks answered that undoes nothing.
+/// for tests; what hooks answered that undoes nothing; and that it is late.
 fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let others = world.task_sets.iter();
     let others = others.filter(|set| Some(&set.id) != plan.incoming_set());
@@ -173,7 +174,11 @@ fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let hooks = plan.calls.remark.clone().filter(|_| plan.goes_forward());
     let hooks = hooks.map(Remark::Hook);
     let others = others.filter_map(remark);
-    others.chain(rules).chain(hooks).collect()
+    let late = is_late(world, plan, None).map(|finish_by| Remark::Late {
+        finish_by,
+        seconds: world.now.saturating_sub(finish_by),
+    });
+    others.chain(rules).chain(hooks).chain(late).collect()
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.

@@ -48,7 +48,7 @@ pub enum Command {
     Pause,
     /// Go on after a pause, one of an operator or a planned one.
     Resume,
-    /// Skip every pause and every check that is left.
+    /// Skip every pause and every check that is left, and wait for no window.
     Promote,
     /// Drain at this pace from now on.
     Pace(Pace),

@@ -17,6 +17,7 @@ use crate::routing;
 use crate::swap;
 use crate::tags;
 use crate::test_rule;
+use crate::window;
 use crate::world::{Launch, Network, TaskSet, TaskSetLoadBalancer, World};
 
 /// Creates the replacement task set on the target group that does not serve; once it exists, the first check
@@ -29,6 +30,11 @@ pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
         let writes = actions(world, plan)?;
         if let Some(gate) = gates::due(world, plan, &[(Point::BeforeCreate, 0)])? {
             return Ok(gate.answer(To::WaitForServiceReady, plan, Progress::default()));
+        }
+        // Clients of a registry find it as soon as it is healthy.
+        let closed = window::closed(world, plan).filter(|_| world.is_found_in_a_registry_alone());
+        if let Some(closed) = closed {
+            return Ok(closed.answer(To::WaitForServiceReady, plan, Progress::default()));
         }
         return Ok(Next::in_order(writes));
     };

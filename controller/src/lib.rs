@@ -46,6 +46,7 @@ pub mod swap;
 mod tags;
 mod test_rule;
 pub mod turn;
+pub mod window;
 pub mod world;
 
 pub use drain::{budget, deregistration, flows, pace, plan};

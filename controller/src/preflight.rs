@@ -25,12 +25,13 @@ use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
-use crate::registry::{Removed, grouped, longest, registries};
+use crate::registry::{Removed, forgetting, grouped, longest, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
 use crate::shift::{self, Shifted};
 use crate::tags;
 use crate::test_rule;
+use crate::window::{Ahead, Times, may_end_in_time, seconds_of};
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -118,6 +119,8 @@ pub struct Checked {
     leftovers: Vec<TaskSetId>,
     /// The roles that the listeners are taken to have, if no tag names them.
     taken: Option<Taken>,
+    /// The earliest times, where the input has a window or `finishBy`.
+    times: Option<Times>,
 }
 
 impl Checked {
@@ -147,6 +150,8 @@ impl Checked {
             taken: self.taken,
             shift: plan.asks_for_a_shift().cloned(),
             drain: planned(&pace, plan.tasks, deregistration),
+            times: self.times,
+            window: request.window.clone(),
         };
         let to = if request.dry_run {
             To::DryRunSucceeded
@@ -208,6 +213,11 @@ fn fit(
     checks::can_be_read(&settled, world)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
+    let pace = pace_of(request, world, tasks);
+    let times = times(&settled, world, original, &pace, deregistration);
+    if let (Some(times), Others::MayBeThere | Others::Refused(None)) = (&times, others) {
+        may_end_in_time(&settled, times)?;
+    }
     let most = tasks.max(service.desired_count);
     let removal = longest(world, &settled);
     execution_fits(&settled, most, deregistration, left, removal)?;
@@ -243,10 +253,35 @@ fn fit(
     Ok(Checked {
         leftovers: others.cloned().collect(),
         taken: routing.roles.taken(),
-        pace: pace_of(request, world, tasks),
+        pace,
+        times,
         plan,
         deregistration,
     })
+}
+
+/// The earliest times of a deployment that begins now, where the input has a window or `finishBy`.
+fn times(
+    request: &Request,
+    world: &World,
+    original: Option<&TaskSet>,
+    pace: &Pace,
+    deregistration: Deregistration,
+) -> Option<Times> {
+    let (window, shift) = (request.window.as_ref(), request.shift.as_ref());
+    if window.is_none() && request.finish_by.is_none() {
+        return None;
+    }
+    let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
+    let ahead = Ahead {
+        window,
+        shift: seconds_of(shift.filter(|_| original.is_some()), world, request),
+        registry: forgetting(world, request),
+        bake: request.bake_time,
+        drain: &plan::Plan::of(pace, tasks, deregistration),
+        deregistration,
+    };
+    Some(Times::of_new(&ahead, request, world.now))
 }
 
 fn no_service(request: &Request) -> Refusal {

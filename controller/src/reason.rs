@@ -21,6 +21,7 @@ use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use crate::routing::Taken;
 use crate::shift::Shift;
+use crate::window::{Closed, Times, Window};
 use crate::world::Targets;
 
 /// What a turn came to.
@@ -227,6 +228,8 @@ pub enum Reason {
     },
     /// An operator has paused the deployment before its swap.
     Paused(Paused),
+    /// The swap waits until the window opens.
+    Closed(Box<Closed>),
     /// A hook or a planned pause, outside of a drain.
     Gate(Gate),
     /// An operator has given the drain another pace.
@@ -288,6 +291,10 @@ pub struct Passed {
     pub shift: Option<Shift>,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
+    /// The earliest times, where the input has a window or `finishBy`.
+    pub times: Option<Times>,
+    /// The window.
+    pub window: Option<Window>,
 }
 
 /// Production traffic has moved.
@@ -351,6 +358,7 @@ impl Reason {
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
             Self::Paused(_) => Code::Paused,
+            Self::Closed(_) => Code::WindowClosed,
             Self::Gate(gate) => gate.code(),
             Self::Repaced { .. } => Code::Repaced,
             Self::Refused(_) => Code::Refused,
@@ -378,6 +386,14 @@ impl Reason {
         match gate {
             Gate::Hook(turn) => Some(&**turn),
             Gate::Approval(_) => None,
+        }
+    }
+
+    /// The window that this turn waits for.
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        match (self, self.blocker()) {
+            (Self::Closed(closed), _) | (_, Some(Blocker::Closed(closed))) => Some(closed),
+            _ => None,
         }
     }
 
@@ -434,6 +450,7 @@ impl Reason {
             | Self::GoingOn { .. }
             | Self::Recovered { .. }
             | Self::Paused(_)
+            | Self::Closed(_)
             | Self::Gate(_)
             | Self::Repaced { .. }
             | Self::Refused(_)

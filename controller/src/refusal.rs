@@ -45,6 +45,8 @@ pub enum ErrorName {
     ShiftTimeout,
     /// Operators have paused a deployment for too long.
     PausedTooLong,
+    /// A deployment that had not moved traffic could no longer end in time.
+    TooLate,
     /// The service has as many task sets as ECS allows.
     TaskSetLimit,
     /// The service is not `ACTIVE`.
@@ -61,7 +63,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -79,6 +81,7 @@ impl ErrorName {
         Self::CheckFailed,
         Self::ShiftTimeout,
         Self::PausedTooLong,
+        Self::TooLate,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
         Self::Permission,
@@ -107,6 +110,7 @@ impl ErrorName {
             Self::CheckFailed => "CheckFailed",
             Self::ShiftTimeout => "ShiftTimeout",
             Self::PausedTooLong => "PausedTooLong",
+            Self::TooLate => "TooLate",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
             Self::Permission => "Permission",
@@ -137,6 +141,7 @@ impl ErrorName {
             | Self::CheckFailed
             | Self::ShiftTimeout
             | Self::PausedTooLong
+            | Self::TooLate
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,
@@ -164,6 +169,7 @@ impl ErrorName {
             | Self::ServingSetUnhealthy
             | Self::DrainTimeout
             | Self::PausedTooLong
+            | Self::TooLate
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission

@@ -13,6 +13,7 @@ mod registry;
 mod routes;
 mod shift;
 mod values;
+mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,12 +23,14 @@ use serde_json::{Map, Value, json};
 use crate::action::Role;
 use crate::arn::Home;
 use crate::checks::Check;
+use crate::clock::rfc3339;
 use crate::drain::pace::Drain;
 use crate::hooks::Hook;
 use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
 use crate::pauses::Pause;
 use crate::refusal::{ErrorName, Refusal};
 use crate::shift::Shift;
+use crate::window::Window;
 use crate::world::{Launch, ServiceRegistry};
 
 pub use checks::{CHECKS_FIELDS, METRIC_FIELDS};
@@ -40,6 +43,7 @@ pub(crate) use reader::{allowed, problem, shown};
 pub use registry::REGISTRY_FIELDS;
 pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
 pub use shift::{SHIFT_FIELDS, STEPS_FIELDS};
+pub use window::WINDOW_FIELDS;
 
 /// One deployment, as asked for.
 ///
@@ -105,6 +109,10 @@ pub struct Request {
     pub hooks: Vec<Hook>,
     /// The steps in which production traffic moves; all at once without them.
     pub shift: Option<Shift>,
+    /// When traffic may move and steps of a drain may be made; at any time without it.
+    pub window: Option<Window>,
+    /// When the deployment is to end, in seconds since 1970.
+    pub finish_by: Option<u64>,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -312,6 +320,8 @@ impl Request {
         put("pauses", pauses::to_json(&self.pauses));
         put("hooks", hooks::to_json(&self.hooks));
         put("shift", json!(self.shift.as_ref().map(shift::to_json)));
+        put("window", json!(self.window.as_ref().map(window::to_json)));
+        put("finishBy", json!(self.finish_by.map(rfc3339)));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

@@ -21,6 +21,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::registry::{self, Removal};
 use crate::request::{CHECKS, Request};
 use crate::routing;
+use crate::window;
 use crate::world::{TargetGroup, TaskSet, World};
 use waiting::Waiting;
 
@@ -116,6 +117,8 @@ fn removal(
     let failed = plan.outgoing == Outgoing::Replacement;
     let is_due = match blocker {
         None => steps || (waits && !plan.goes_forward()),
+        // What has begun is finished.
+        Some(Blocker::Closed(_)) => plan.removed.times > 0,
         Some(Blocker::Health { .. }) => waits && failed && drain.to.targets.healthy > 0,
         Some(_) => false,
     };
@@ -199,7 +202,10 @@ fn give_up_in_time(
         return Ok(());
     }
     // Once a hook is over, the deadline of a budget is put off by its seconds.
-    let waits = matches!(blocker, Some(Blocker::Gate(_) | Blocker::Check { .. }));
+    let waits = matches!(
+        blocker,
+        Some(Blocker::Gate(_) | Blocker::Check { .. } | Blocker::Closed(_))
+    );
     if let Some(refusal) = drain.out_of_time().filter(|_| !waits) {
         return Err(refusal);
     }
@@ -443,8 +449,7 @@ fn serves_no_client(drain: &Drain<'_>) -> bool {
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
 /// take more connections, an alarm in an unknown state, an operator's pause, a check without enough samples, a hook,
-/// clients that leave by themselves,
-/// or more reconnects than the budget allows.
+/// clients that leave by themselves, a window that is closed, or more reconnects than the budget allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
         Due::NextStep(_) => return Ok(None),
@@ -476,7 +481,9 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         // What came in a pause slows the drain down, and blocks the step once it is due.
         None if step_is_due => {
             let leaving = drain.leaving(drained_for(drain.plan, &drain.progress));
-            leaving.or_else(|| drain.excess())
+            let closed = || window::closed(drain.world, drain.plan);
+            let closed = || closed().map(Box::new).map(Blocker::Closed);
+            leaving.or_else(closed).or_else(|| drain.excess())
         }
         blocker => blocker,
     })

@@ -22,6 +22,7 @@ use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::shift::{self, Shifted};
 use crate::test_rule::{self, Which};
+use crate::window;
 use crate::world::{Forward, Route, TargetGroup, TaskSet, World};
 
 /// The next writes of the swap, or what comes after it.
@@ -62,7 +63,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let shifts_tasks = registry::shifts_tasks(world, plan) && plan.goes_forward();
     if plan.goes_forward() && plan.shifted.step == 0 {
         alarms::quiet(world, plan)?;
-        if shifts_tasks && let Some(waiting) = before_the_swap(world, plan, progress)? {
+        if shifts_tasks && let Some(waiting) = before_the_swap(world, plan, progress, &groups)? {
             return Ok(waiting);
         }
     }
@@ -88,7 +89,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             && !serves_still(world, plan, &roles, groups.to)
     });
     let Some(shortfall) = shortfall else {
-        if !begun && let Some(waiting) = before_the_swap(world, plan, progress)? {
+        if !begun && let Some(waiting) = before_the_swap(world, plan, progress, &groups)? {
             return Ok(waiting);
         }
         let percent = shift::on_its_way(world, plan);
@@ -132,17 +133,26 @@ fn made_primary_early(
     Ok(Some(ready::wait_for(world, plan, progress, shortfall)))
 }
 
-/// An operator's pause, a planned one, or a hook before the first write of a swap.
+/// What holds a swap before its first write: an operator's pause, a planned one or a hook, and then the window.
 fn before_the_swap(
     world: &World,
     plan: &Plan,
     progress: &Progress,
+    groups: &Groups<'_>,
 ) -> Result<Option<Next>, Refusal> {
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(Some(paused.wait(To::Bake, plan, *progress)));
     }
-    let gate = gates::due(world, plan, &[(Point::BeforeSwap, 0)])?;
-    Ok(gate.map(|gate| gate.answer(To::Bake, plan, *progress)))
+    if plan.goes_forward() {
+        window::ends_too_late(world, plan, groups)?;
+    }
+    if let Some(gate) = gates::due(world, plan, &[(Point::BeforeSwap, 0)])? {
+        return Ok(Some(gate.answer(To::Bake, plan, *progress)));
+    }
+    // In a registry alone it has begun with the replacement, which clients find as soon as it is healthy.
+    let begun = world.is_found_in_a_registry_alone();
+    let closed = window::closed(world, plan).filter(|_| !begun);
+    Ok(closed.map(|closed| closed.answer(To::Bake, plan, *progress)))
 }
 
 fn goes_back(plan: &Plan) -> bool {

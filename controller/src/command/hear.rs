@@ -72,7 +72,7 @@ impl fmt::Display for Refused {
                 "every step of the drain is done, so there is nothing to pause or to pace",
             ),
             Self::NothingToSkip => f.write_str(
-                "no pause, no hook and no step of a shift is left to skip; ebbtide pace changes how fast the original drains",
+                "no pause, no hook, no window and no step of a shift is left to skip; ebbtide pace changes how fast the original drains",
             ),
             Self::DoesNotFit(why) => f.write_str(why),
         }
@@ -163,8 +163,8 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
-/// There is something to skip: a pause of an operator, a planned one, a hook, steps of a shift, or clients that leave by
-/// themselves.
+/// There is something to skip: a pause of an operator, a planned one, a hook, the window, steps of a shift, or clients
+/// that leave by themselves.
 fn can_promote(
     order: &Order,
     phase: Phase,
@@ -182,7 +182,8 @@ fn can_promote(
     let drained =
         phase == Phase::Cleanup || plan.outgoing_in(world).is_none_or(TaskSet::wants_nothing);
     let judged = !drained && plan.goes_forward() && hooks::judge_steps(plan);
-    if planned || shifts || judged || order.in_force.pause.is_some() {
+    let windowed = !drained && plan.request.window.is_some();
+    if planned || shifts || judged || windowed || order.in_force.pause.is_some() {
         Response::Obey
     } else {
         Response::Refuse(Refused::NothingToSkip)

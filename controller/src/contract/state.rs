@@ -16,6 +16,7 @@ use crate::quote::{quote, sentence};
 use crate::reason::{Blocker, Code, DrainProgress, Reason, Remark, Shifting, Shortfall};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::window::{Times, Window, shown};
 
 /// The state between two turns. Ids only, so it stays far below the 256 KiB of a payload.
 #[derive(Serialize, Deserialize)]
@@ -220,6 +221,19 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
     if let Reason::Shifting(shifting) = reason {
         told["shift"] = shift(shifting);
     }
+    if let Some(closed) = reason.closed() {
+        told["window"] = json!({"opens": closed.opens_at()});
+    }
+    if let Reason::Passed(passed) = reason
+        && let Some(times) = &passed.times
+    {
+        told["earliest"] = earliest(times, passed.window.as_ref());
+    }
+    if let Reason::Drain(draining) = reason
+        && let Some(by) = draining.late
+    {
+        told["late"] = json!({"finishBy": rfc3339(by)});
+    }
     if let Some(Blocker::Check {
         check,
         samples,
@@ -254,6 +268,17 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
         }
     }
     told
+}
+
+/// The earliest times of a deployment.
+fn earliest(times: &Times, window: Option<&Window>) -> Value {
+    let at = |seconds| json!(shown(seconds, window));
+    let mut earliest = json!({"swap": at(times.swap), "done": at(times.done)});
+    if let Some((first, last)) = times.steps {
+        earliest["firstStep"] = at(first);
+        earliest["lastStep"] = at(last);
+    }
+    earliest
 }
 
 /// Percent of new connections now and next, and the seconds until then; connections where they decide.
@@ -354,6 +379,9 @@ fn remark(remark: &Remark) -> Value {
         }
         Remark::TestRule { rule, .. } => json!({"code": code, "rule": rule, "fix": fix}),
         Remark::Hook(why) => json!({"code": code, "why": why, "fix": fix}),
+        Remark::Late { finish_by, seconds } => {
+            json!({"code": code, "finishBy": rfc3339(*finish_by), "seconds": seconds, "fix": fix})
+        }
     }
 }
 

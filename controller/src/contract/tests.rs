@@ -63,6 +63,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
         },
         stage: Stage::Pause { seconds: 60 },
         deleted_alarms: Vec::new(),
+        late: None,
     }));
     let state = answer.to_json(&Scene::swapped().deployment().lock);
     assert_eq!(state["next"], "Wait");

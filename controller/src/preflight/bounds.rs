@@ -12,6 +12,7 @@ use crate::hooks;
 use crate::refusal::Refusal;
 use crate::request::{CHECKS, Request};
 use crate::scale_down;
+use crate::window::Closures;
 
 /// Events of Step Functions' history that one turn of any loop costs: Task 5, Choice 2, Wait 2 (AWS
 /// documentation; a test counts them in the shipped definition). A turn that goes on without a Wait
@@ -121,6 +122,13 @@ fn history_fits(
         shift.turns(request).saturating_add(held)
     });
     let samples = drain::checks_within(checks::longest(request));
+    let closures = closures(request, tasks, deregistration, left, forgetting);
+    // Each wait is checked once a minute for two hours at most.
+    let closed = closures.map_or(0, |closures| {
+        let seldom = u32::try_from(closures.seconds / 300).unwrap_or(u32::MAX);
+        let often = drain::checks_within(OFTEN).saturating_mul(closures.times);
+        seldom.saturating_add(often)
+    });
     let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts + samples);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {
@@ -137,6 +145,7 @@ fn history_fits(
         + readiness
         + u64::from(approvals)
         + u64::from(hooks)
+        + u64::from(closed)
         + u64::from(forth.all())
         + u64::from(back.all())
         + u64::from(left) * u64::from(leftover.all())
@@ -148,7 +157,9 @@ fn history_fits(
     if events <= u64::from(allowed) {
         return Ok(());
     }
-    let fix = if hooks > approvals.max(checks).max(steps).max(polls) {
+    let fix = if closed > hooks.max(approvals).max(checks).max(steps).max(polls) {
+        "Widen the window: while it is closed, a deployment is checked every five minutes, and every minute in the two hours after a step. Or drain faster, so that it waits less often."
+    } else if hooks > approvals.max(checks).max(steps).max(polls) {
         "Shorten the timeouts of hooks, call fewer of them, or take fewer steps where one is called at eachStep or eachShift."
     } else if shifts > approvals.max(checks).max(steps).max(polls) {
         "Shift in fewer or shorter steps."
@@ -180,27 +191,22 @@ fn time_fits(
     left: u32,
     passed: u64,
 ) -> Result<(), Refusal> {
-    let most = drain::MOST_STEPS;
-    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration);
-    let drain = request
-        .drain_timeout
-        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
-    let pauses = request.pauses.iter();
-    let approvals: u64 = pauses.map(|pause| u64::from(pause.timeout)).sum();
-    let (_, hooks) = hooks::most(request, schedule.steps());
-    let shift = request.shift.as_ref();
-    let shifts = shift.map_or(0, |shift| {
-        let steps: u64 = shift.longest(request).map(u64::from).sum();
-        steps + u64::from(request.readiness_timeout)
-    });
+    let lasts = Lasts::of(request, tasks, deregistration);
+    let forth = lasts.forth(request, left);
+    let Lasts {
+        drain,
+        approvals,
+        hooks,
+        shifts,
+    } = lasts;
+    let closures = closures(request, tasks, deregistration, left, 0);
+    let closed = closures.map_or(0, |closures| closures.seconds);
     let seconds = passed
-        + approvals
-        + hooks
-        + u64::from(request.drain.leaving())
-        + u64::from(checks::longest(request))
-        + shifts
-        + u64::from(2 + left) * u64::from(drain)
-        + 2 * u64::from(request.bake_time)
+        + closed
+        + forth
+        // Back.
+        + drain
+        + u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
         + 3 * u64::from(request.readiness_timeout)
         + u64::from(2 + left) * u64::from(cleanup::POLLS * cleanup::POLL);
@@ -209,19 +215,88 @@ fn time_fits(
     }
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
-            2 + left
+            "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each{}), and {LONGEST_PHASES} s are allowed.",
+            2 + left,
+            if closed > 0 {
+                format!(", {closed} s in which the window is closed")
+            } else {
+                String::new()
+            }
         ),
-        if hooks > approvals.max(u64::from(drain)) {
+        if closed > hooks.max(approvals).max(drain) {
+            "Widen the window, or drain faster, so that fewer of its days are needed."
+        } else if hooks > approvals.max(drain) {
             "Shorten the timeouts of hooks, or call fewer of them."
-        } else if shifts > approvals.max(u64::from(drain)) {
+        } else if shifts > approvals.max(drain) {
             "Shift in fewer or shorter steps."
-        } else if approvals > u64::from(drain) {
+        } else if approvals > drain {
             "Shorten the timeouts of pauses."
         } else {
             "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or set drainTimeout."
         },
     ))
+}
+
+/// Seconds after a step of its way for which a deployment is checked every minute.
+const OFTEN: u32 = 7_200;
+
+/// How long a deployment may wait for its window: what it does from the first wait on takes as long as it may. A rollback
+/// waits for none.
+fn closures(
+    request: &Request,
+    tasks: u32,
+    deregistration: Deregistration,
+    left: u32,
+    forgetting: u32,
+) -> Option<Closures> {
+    let window = request.window.as_ref()?;
+    let lasts = Lasts::of(request, tasks, deregistration);
+    let forgets = u64::from(1 + left) * u64::from(forgetting);
+    let seconds = lasts.forth(request, left) + forgets;
+    Some(window.most_closed(seconds))
+}
+
+/// Seconds of the parts of a deployment, at most.
+struct Lasts {
+    /// One drain.
+    drain: u64,
+    approvals: u64,
+    hooks: u64,
+    /// The steps of a shift, and what holds them.
+    shifts: u64,
+}
+
+impl Lasts {
+    fn of(request: &Request, tasks: u32, deregistration: Deregistration) -> Self {
+        let pace = &request.drain.pace;
+        let schedule = Schedule::new(tasks, pace, drain::MOST_STEPS, deregistration);
+        let drain = request
+            .drain_timeout
+            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
+        let pauses = request.pauses.iter();
+        let (_, hooks) = hooks::most(request, schedule.steps());
+        let shift = request.shift.as_ref();
+        Self {
+            drain: u64::from(drain),
+            approvals: pauses.map(|pause| u64::from(pause.timeout)).sum(),
+            hooks,
+            shifts: shift.map_or(0, |shift| {
+                let steps: u64 = shift.longest(request).map(u64::from).sum();
+                steps + u64::from(request.readiness_timeout)
+            }),
+        }
+    }
+
+    /// From the moment in which the replacement is healthy, with the drains of what was left over.
+    fn forth(&self, request: &Request, left: u32) -> u64 {
+        self.approvals
+            + self.hooks
+            + self.shifts
+            + u64::from(request.drain.leaving())
+            + u64::from(checks::longest(request))
+            + u64::from(1 + left) * self.drain
+            + u64::from(request.bake_time)
+    }
 }
 
 /// Turns of a drain's loop, at most.

@@ -57,6 +57,8 @@ pub enum Code {
     GoingOn,
     /// An operator has paused the deployment.
     Paused,
+    /// A step waits until the window opens.
+    WindowClosed,
     /// A planned pause waits for a person.
     WaitingForApproval,
     /// A planned pause is over.
@@ -110,6 +112,7 @@ impl Code {
             Self::Restored => "restored",
             Self::GoingOn => "goingOn",
             Self::Paused => "paused",
+            Self::WindowClosed => "windowClosed",
             Self::WaitingForApproval => "waitingForApproval",
             Self::Approved => "approved",
             Self::CallingHook => "callingHook",

@@ -4,12 +4,14 @@ use std::fmt;
 
 use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
+use crate::clock::rfc3339;
 use crate::command::Paused;
 use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::gates::Gate;
 use crate::id::TaskSetId;
 use crate::quote::quote;
+use crate::window::Closed;
 
 /// A turn of a drain.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,8 @@ pub struct Draining {
     pub stage: Stage,
     /// Alarms that were deleted since the swap; they block nothing.
     pub deleted_alarms: Vec<String>,
+    /// `finishBy` in seconds since 1970, where the deployment does not end by then.
+    pub late: Option<u64>,
 }
 
 /// The outcome of a turn of a drain. Seconds are counted from this turn.
@@ -192,6 +196,8 @@ pub enum Blocker {
         /// Why CloudWatch has not answered, where it has not.
         error: Option<String>,
     },
+    /// The window is closed.
+    Closed(Box<Closed>),
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -215,6 +221,10 @@ impl Stage {
                 by: Blocker::Gate(gate),
                 ..
             } => gate.code(),
+            Self::Blocked {
+                by: Blocker::Closed(_),
+                ..
+            } => Code::WindowClosed,
             Self::Blocked {
                 by: Blocker::Leaving { .. },
                 ..
@@ -310,6 +320,9 @@ impl fmt::Display for Draining {
                 running => write!(f, "the drain is over, and {running} tasks have not stopped"),
             },
         }?;
+        if let Some(by) = self.late {
+            write!(f, "; it does not end by {} (finishBy)", rfc3339(by))?;
+        }
         for alarm in &self.deleted_alarms {
             let alarm = quote(alarm);
             write!(
@@ -415,6 +428,7 @@ impl fmt::Display for Blocker {
                 quote(state)
             ),
             Self::Paused(paused) => paused.fmt(f),
+            Self::Closed(closed) => closed.fmt(f),
             Self::Gate(gate) => gate.fmt(f),
             Self::Leaving {
                 connections: Some(connections),

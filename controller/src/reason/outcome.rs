@@ -5,6 +5,7 @@ use std::fmt;
 use super::sentence::Placed;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use crate::arn::{is_of_a_registry, short};
+use crate::clock::rfc3339;
 use crate::counted::counted;
 use crate::id::{RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
@@ -53,6 +54,13 @@ pub enum Remark {
     },
     /// A hook that could undo nothing any more did not succeed: in words.
     Hook(String),
+    /// The deployment has ended after `finishBy`.
+    Late {
+        /// That time, in seconds since 1970.
+        finish_by: u64,
+        /// Seconds after it.
+        seconds: u64,
+    },
 }
 
 impl Remark {
@@ -63,6 +71,7 @@ impl Remark {
             Self::SlowDeletion { .. } => "slowDeletion",
             Self::TestRule { .. } => "testRule",
             Self::Hook(_) => "hook",
+            Self::Late { .. } => "late",
         }
     }
 
@@ -82,6 +91,10 @@ impl Remark {
                 deleted_by(rule)
             ),
             Self::Hook(_) => "Read what the function has written: aws logs tail.".to_owned(),
+            Self::Late { .. } => {
+                "The drain keeps to what clients bear. Start the next deployment earlier, drain faster, or set a later finishBy."
+                    .to_owned()
+            }
         }
     }
 }
@@ -105,6 +118,11 @@ impl fmt::Display for Remark {
                 deleted_by(rule)
             ),
             Self::Hook(why) => f.write_str(why.trim_end_matches('.')),
+            Self::Late { finish_by, seconds } => write!(
+                f,
+                "it has ended {seconds} s after {} (finishBy)",
+                rfc3339(*finish_by)
+            ),
         }
     }
 }

@@ -198,6 +198,9 @@ impl fmt::Display for Reason {
             Self::Paused(paused) => {
                 write!(f, "{paused}; next check in {} s", paused.wait)
             }
+            Self::Closed(closed) => {
+                write!(f, "{closed}; next check in {} s", closed.wait)
+            }
             Self::Gate(gate) => gate.fmt(f),
             Self::Repaced { pace, begun: true } => {
                 write!(f, "the drain goes on at another pace: {pace}")
@@ -320,7 +323,11 @@ impl fmt::Display for Passed {
             };
             write!(f, " ({})", shift.of(shared))?;
         }
-        write!(f, ", then {}", self.drain)
+        write!(f, ", then {}", self.drain)?;
+        match &self.times {
+            Some(times) => write!(f, "; {}", times.in_words(self.window.as_ref())),
+            None => Ok(()),
+        }
     }
 }
 

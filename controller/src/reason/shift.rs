@@ -72,6 +72,7 @@ impl Shifting {
             None => Code::Shifting,
             Some(Blocker::Paused(_)) => Code::Paused,
             Some(Blocker::Gate(gate)) => gate.code(),
+            Some(Blocker::Closed(_)) => Code::WindowClosed,
             Some(_) => Code::Blocked,
         }
     }

@@ -10,6 +10,7 @@ use super::values::{
 use super::{
     CHECKS, CHECKS_FIELDS, DRAIN_FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS, Problem,
     REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
+    WINDOW_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -114,6 +115,14 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "shift",
         "one of {percent, every}, {percent, for} and {steps}, without swapMode replace",
+    ),
+    (
+        "window",
+        "an object with from, to and zone, and where needed days",
+    ),
+    (
+        "finishBy",
+        "a time from 1970 on, to the second and with its offset, such as 2026-01-31T06:00:00+01:00",
     ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
@@ -241,6 +250,8 @@ impl Reader<'_> {
             pauses: self.pauses(),
             hooks: self.hooks(),
             shift: self.shift(),
+            window: self.window(),
+            finish_by: self.finish_by(),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
@@ -408,6 +419,7 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("hooks.", HOOKS_FIELDS),
         ("shift.", SHIFT_FIELDS),
         ("shift.steps.", STEPS_FIELDS),
+        ("window.", WINDOW_FIELDS),
     ];
     let of = |(object, fields): (&'static str, &'static [(&'static str, &'static str)])| {
         fields.iter().map(move |(field, _)| (object, *field))

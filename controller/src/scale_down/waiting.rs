@@ -13,6 +13,7 @@ use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::registry::{Removal, SHOWS};
 use crate::request::CHECKS;
+use crate::window::{Closed, is_late};
 
 /// The drain is over, with `running` tasks that do not stop.
 pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
@@ -30,7 +31,7 @@ pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
         checks: 0,
         ..*progress
     };
-    let reason = reason(plan, report, Stage::Drained, Vec::new());
+    let reason = reason(plan, report, Stage::Drained, Vec::new(), None);
     Next::at_once(To::Cleanup, reason, plan.clone(), progress)
 }
 
@@ -39,6 +40,7 @@ fn reason(
     progress: DrainProgress,
     stage: Stage,
     deleted_alarms: Vec<String>,
+    late: Option<u64>,
 ) -> Reason {
     Reason::Drain(Box::new(Draining {
         outgoing: plan.outgoing.clone(),
@@ -46,6 +48,7 @@ fn reason(
         progress,
         stage,
         deleted_alarms,
+        late,
     }))
 }
 
@@ -135,6 +138,31 @@ impl<'a> Waiting<'a> {
         Next::go(To::Wait, reason, wait, plan, self.drain.progress)
     }
 
+    /// The window is closed: these seconds do not count towards the drain.
+    fn closed(mut self, closed: Box<Closed>, running: u32) -> Next {
+        let wait = closed.wait;
+        let left = closed.opens.saturating_sub(self.drain.world.now);
+        self.report.next_step = Some(u32::try_from(left).unwrap_or(u32::MAX));
+        self.drain
+            .progress
+            .control
+            .put_off(wait.saturating_add(drain::plan::TURN));
+        let stage = Stage::Blocked {
+            wanted: self.drain.wanted,
+            running,
+            by: Blocker::Closed(closed),
+            wait,
+        };
+        let reason = self.reason(stage);
+        Next::go(
+            To::Wait,
+            reason,
+            wait,
+            self.drain.plan.clone(),
+            self.drain.progress,
+        )
+    }
+
     fn go(self, stage: Stage, wait: u32) -> Next {
         let reason = self.reason(stage);
         let Drain { plan, progress, .. } = self.drain;
@@ -144,7 +172,9 @@ impl<'a> Waiting<'a> {
     fn reason(&self, stage: Stage) -> Reason {
         let Drain { world, plan, .. } = self.drain;
         let alarms = alarms::unknown(world, plan).filter(|_| plan.goes_forward());
-        reason(plan, self.report, stage, alarms.cloned().collect())
+        let done = self.report.done.or(self.report.next_step);
+        let late = is_late(world, plan, done);
+        reason(plan, self.report, stage, alarms.cloned().collect(), late)
     }
 
     /// The pause before the first step goes on for `left` seconds.
@@ -206,6 +236,7 @@ impl<'a> Waiting<'a> {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
             Blocker::Gate(gate) => return self.gate(gate, running),
             Blocker::Check { .. } => return self.awaiting_samples(by, running),
+            Blocker::Closed(closed) => return self.closed(closed, running),
             Blocker::Leaving { left, .. } => {
                 self.report.next_step = Some(left);
                 self.poll.min(left)
@@ -297,6 +328,7 @@ impl<'a> Waiting<'a> {
                 | Blocker::Registry { .. }
                 | Blocker::Grows { .. }
                 | Blocker::Check { .. }
+                | Blocker::Closed(_)
                 | Blocker::Reconnects { .. },
             )
             | None => None,

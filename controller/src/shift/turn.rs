@@ -20,6 +20,7 @@ use crate::registry;
 use crate::routing::{self, Roles};
 use crate::scale_down;
 use crate::swap::{self, Groups};
+use crate::window;
 use crate::world::World;
 
 /// The next turn of a shift that has begun; `None` where there is none, or its first step is still to come.
@@ -109,11 +110,17 @@ pub(crate) fn under_way(
             return Ok(Some(gate.answer(To::Bake, plan, *progress)));
         }
     }
+    let closed = window::closed(world, plan).filter(|_| is_over && !begun);
     // A late write may have put a route back to the step before.
-    let wanted = if is_over { then } else { current.percent };
+    let goes_on = is_over && closed.is_none();
+    let wanted = if goes_on { then } else { current.percent };
     let writes = swap::commit(world, plan, roles, groups, wanted);
     if !writes.is_empty() {
         return Ok(Some(Next::in_order(writes)));
+    }
+    if let Some(closed) = closed {
+        let by = Blocker::Closed(Box::new(closed));
+        return turn.held(&current, by, is_over).map(Some);
     }
     turn.goes_on(&current, awaited).map(Some)
 }
@@ -344,10 +351,10 @@ impl Turn<'_> {
         ))
     }
 
-    /// Something holds the step. Its time goes on, but for an operator's pause.
+    /// Something holds the step. Its time goes on, but for an operator's pause and a closed window.
     fn held(&self, step: &Step, by: Blocker, is_over: bool) -> Result<Next, Refusal> {
         let mut shifted = self.plan.shifted;
-        if is_over && !matches!(by, Blocker::Paused(_) | Blocker::Check { .. }) {
+        if is_over && !waits_as_asked(&by) {
             let patience = self.plan.request.readiness_timeout;
             if shifted.held >= patience {
                 return Err(Refusal::new(
@@ -371,6 +378,7 @@ impl Turn<'_> {
         let longest = drain::longest_check(shifted.waited);
         let wait = match (&by, &awaited) {
             (Some(Blocker::Paused(paused)), _) => paused.wait,
+            (Some(Blocker::Closed(closed)), _) => closed.wait,
             (Some(Blocker::Check { .. }), _) => drain::longest_check(self.plan.checked.held),
             (Some(_), _) => HELD,
             (None, _) if left > 0 => longest.min(left),
@@ -400,7 +408,7 @@ impl Turn<'_> {
             }
             Some(_) | None => {}
         }
-        if !matches!(by, Some(Blocker::Paused(_))) {
+        if !matches!(by, Some(Blocker::Paused(_) | Blocker::Closed(_))) {
             plan.shifted.waited = shifted.waited.saturating_add(wait);
         }
         let reason = Shifting {
@@ -424,6 +432,14 @@ impl Turn<'_> {
             progress,
         )
     }
+}
+
+/// Whether the input or an operator asks for what holds the step: it is no trouble.
+fn waits_as_asked(by: &Blocker) -> bool {
+    matches!(
+        by,
+        Blocker::Paused(_) | Blocker::Check { .. } | Blocker::Closed(_)
+    )
 }
 
 #[expect(

@@ -5,10 +5,10 @@ use crate::checks;
 use crate::preflight::bounds::execution_fits;
 use crate::preflight::defaults::{settle_container, settle_network};
 use crate::preflight::differences::routes_take_both;
-use crate::preflight::pace::check_drain;
+use crate::preflight::pace::{check_drain, pace_of};
 use crate::preflight::{
     Others, active_service, active_task_definition, fitting_target_types, on_a_load_balancer,
-    registry, serving, test_route_for_replace,
+    registry, serving, test_route_for_replace, times,
 };
 use crate::refusal::Refusal;
 use crate::registry::{longest, registries};
@@ -17,6 +17,7 @@ use crate::routing::{self, Routing};
 use crate::shift;
 use crate::tags;
 use crate::test_rule;
+use crate::window::may_end_in_time;
 use crate::world::{TaskDefinition, TaskSet, World};
 
 /// Everything that is refused, in the order in which preflight checks.
@@ -75,6 +76,10 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
             execution_fits(request, most, deregistration, left, removal)
         });
         found.keep(FindingName::Drain, fits);
+        let pace = pace_of(request, world, tasks);
+        let times = times(request, world, original, &pace, deregistration);
+        let in_time = times.map(|times| may_end_in_time(request, &times));
+        found.keep(FindingName::FinishBy, in_time.unwrap_or(Ok(())));
     }
     found.0
 }

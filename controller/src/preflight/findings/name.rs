@@ -55,6 +55,7 @@ pub enum FindingName {
     SecurityGroups,
     Shift,
     Checks,
+    FinishBy,
     RegistryWait,
     ContainerHealthCheck,
     DnsAnswers,
@@ -63,7 +64,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -114,6 +115,7 @@ impl FindingName {
         Self::SecurityGroups,
         Self::Shift,
         Self::Checks,
+        Self::FinishBy,
         Self::RegistryWait,
         Self::ContainerHealthCheck,
         Self::DnsAnswers,
@@ -173,6 +175,7 @@ impl FindingName {
             Self::SecurityGroups => "securityGroups",
             Self::Shift => "shift",
             Self::Checks => "checks",
+            Self::FinishBy => "finishBy",
             Self::RegistryWait => "registryWait",
             Self::ContainerHealthCheck => "containerHealthCheck",
             Self::DnsAnswers => "dnsAnswers",
@@ -220,6 +223,7 @@ impl FindingName {
             }
             Self::Tags => "ECS refuses a task set with more tags.",
             Self::Shift => "A step that waits for connections needs a metric that counts them.",
+            Self::FinishBy => "A deployment is not begun that cannot end in time.",
             Self::Checks => "A check compares a metric that tells the two task sets apart.",
             Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused

@@ -1,0 +1,61 @@
+//! How long a deployment may have to wait for a window, whenever it begins.
+
+use super::{DAY, Window};
+
+/// The most that a deployment waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Closures {
+    /// Seconds in all.
+    pub(crate) seconds: u64,
+    /// How many times.
+    pub(crate) times: u32,
+}
+
+/// Minutes of a week.
+const WEEK: u32 = 7 * DAY;
+
+/// Seconds by which clocks that are changed lengthen a wait. It happens once in the two weeks of an execution.
+const CHANGE: u64 = 3_600;
+
+/// Closures after which an execution would have ended long ago.
+const MOST: u32 = 100;
+
+impl Window {
+    /// The most that a deployment waits which goes on for so many seconds besides, from its first wait on.
+    pub(crate) fn most_closed(&self, seconds: u64) -> Closures {
+        let days = (0..).zip(self.days).filter(|(_, opens)| *opens);
+        let opens: Vec<u32> = days.map(|(day, _)| day * DAY + self.from).collect();
+        let lasts = if self.from < self.to {
+            self.to - self.from
+        } else {
+            DAY + self.to - self.from
+        };
+        let worst = (0..opens.len()).map(|first| {
+            let mut closures = Closures::default();
+            let mut left = seconds;
+            let numbers = (first..).take(MOST as usize);
+            for number in numbers {
+                let opened = opens[number % opens.len()];
+                let before = opens[(number + opens.len() - 1) % opens.len()];
+                let from_one_to_the_next = match (opened + WEEK - before) % WEEK {
+                    0 => WEEK,
+                    minutes => minutes,
+                };
+                let closed = from_one_to_the_next.saturating_sub(lasts);
+                closures.seconds += u64::from(closed) * 60;
+                closures.times += u32::from(closed > 0);
+                let open = u64::from(lasts) * 60;
+                if left <= open {
+                    break;
+                }
+                left -= open;
+            }
+            closures
+        });
+        let worst = worst.max_by_key(|closures| closures.seconds);
+        worst.map_or_else(Closures::default, |worst| Closures {
+            seconds: worst.seconds + CHANGE,
+            ..worst
+        })
+    }
+}
