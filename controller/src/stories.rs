@@ -27,7 +27,7 @@ use told::Told;
 type Decide = fn(&Seen) -> Told;
 
 /// The files, and what decides in the stories of each.
-const FILES: [(&str, Decide); 19] = [
+const FILES: [(&str, Decide); 20] = [
     ("checks", told::turn),
     ("cleanup", |seen| told::next(seen, cleanup::next)),
     ("command", told::turn),
@@ -49,6 +49,7 @@ const FILES: [(&str, Decide); 19] = [
     ("shift", told::turn),
     ("swap", |seen| told::next(seen, swap::next)),
     ("turn", told::turn),
+    ("window", told::turn),
 ];
 
 /// Changes with those that have a name written out.

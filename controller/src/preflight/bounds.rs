@@ -123,12 +123,7 @@ fn history_fits(
     });
     let samples = drain::checks_within(checks::longest(request));
     let closures = closures(request, tasks, deregistration, left, forgetting);
-    // Each wait is checked once a minute for two hours at most.
-    let closed = closures.map_or(0, |closures| {
-        let seldom = u32::try_from(closures.seconds / 300).unwrap_or(u32::MAX);
-        let often = drain::checks_within(OFTEN).saturating_mul(closures.times);
-        seldom.saturating_add(often)
-    });
+    let closed = closures.as_ref().map_or(0, Closures::checks);
     let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts + samples);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {
@@ -158,7 +153,7 @@ fn history_fits(
         return Ok(());
     }
     let fix = if closed > hooks.max(approvals).max(checks).max(steps).max(polls) {
-        "Widen the window: while it is closed, a deployment is checked every five minutes, and every minute in the two hours after a step. Or drain faster, so that it waits less often."
+        "Widen the window (each check while it is closed takes room in the history), or drain faster, so that fewer of its days are needed."
     } else if hooks > approvals.max(checks).max(steps).max(polls) {
         "Shorten the timeouts of hooks, call fewer of them, or take fewer steps where one is called at eachStep or eachShift."
     } else if shifts > approvals.max(checks).max(steps).max(polls) {
@@ -236,9 +231,6 @@ fn time_fits(
         },
     ))
 }
-
-/// Seconds after a step of its way for which a deployment is checked every minute.
-const OFTEN: u32 = 7_200;
 
 /// How long a deployment may wait for its window: what it does from the first wait on takes as long as it may. A rollback
 /// waits for none.

@@ -136,6 +136,7 @@ impl Seen {
                 world.stopped_tasks = StoppedTasks { failed, newest };
             }
             "now" => world.now = words.number(),
+            "turns" => world.turns = words.number(),
             "flows" => flows(world, &mut words),
             "service" => service(world, &mut words),
             "definition" => definition(&mut world.task_definition, &mut words),

@@ -24,6 +24,15 @@ pub struct Closed {
     pub wait: u32,
 }
 
+/// Seconds between two checks two hours after the last step, and before the first one.
+pub(super) const SELDOM: u32 = 300;
+
+/// The same, more than a day before the window opens: an execution's history has room for a window once a week.
+pub(super) const SELDOM_WHILE_FAR: u32 = 600;
+
+/// Seconds of that day.
+pub(super) const FAR: u64 = 86_400;
+
 /// Events of the history with which the last steps are made whether the window is open or not: preflight allows fewer, so
 /// that operators have paused the deployment past one window after another. The execution would end with two task sets.
 const MOST_EVENTS: u64 = 21_000;
@@ -46,7 +55,10 @@ pub(crate) fn closed(world: &World, plan: &Plan) -> Option<Closed> {
         return None;
     }
     let passed = moved.map_or(u64::MAX, |moved| world.now.saturating_sub(moved));
-    let most = drain::longest_check(u32::try_from(passed).unwrap_or(u32::MAX));
+    let most = match drain::longest_check(u32::try_from(passed).unwrap_or(u32::MAX)) {
+        SELDOM if left > FAR => SELDOM_WHILE_FAR,
+        other => other,
+    };
     Some(Closed {
         window: window.clone(),
         opens,

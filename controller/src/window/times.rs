@@ -85,7 +85,7 @@ impl Times {
     pub fn in_words<'a>(&'a self, window: Option<&'a Window>) -> impl fmt::Display + 'a {
         fmt::from_fn(move |f| {
             let at = |seconds| shown(seconds, window);
-            write!(f, "traffic moves at {} at the earliest", at(self.swap))?;
+            write!(f, "at the earliest, traffic moves at {}", at(self.swap))?;
             if let Some((first, last)) = self.steps {
                 let (first, last) = (at(first), at(last));
                 write!(
@@ -93,7 +93,7 @@ impl Times {
                     ", the first step of the drain comes at {first}, the last at {last}"
                 )?;
             }
-            write!(f, ", and it ends at {}", at(self.done))
+            write!(f, ", and the deployment ends at {}", at(self.done))
         })
     }
 }

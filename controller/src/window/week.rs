@@ -1,15 +1,33 @@
 //! How long a deployment may have to wait for a window, whenever it begins.
 
+use super::closed::{FAR, SELDOM, SELDOM_WHILE_FAR};
 use super::{DAY, Window};
+use crate::drain;
 
 /// The most that a deployment waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Closures {
     /// Seconds in all.
     pub(crate) seconds: u64,
+    /// Seconds of them in which the window opens more than a day later.
+    far: u64,
     /// How many times.
     pub(crate) times: u32,
 }
+
+impl Closures {
+    /// Checks in these seconds, at most: each wait may begin right after a step.
+    pub(crate) fn checks(&self) -> u32 {
+        let near = self.seconds.saturating_sub(self.far);
+        let seldom = near / u64::from(SELDOM) + self.far / u64::from(SELDOM_WHILE_FAR);
+        let seldom = u32::try_from(seldom).unwrap_or(u32::MAX);
+        let after_a_step = drain::checks_within(OFTEN) - OFTEN / SELDOM_WHILE_FAR;
+        seldom.saturating_add(after_a_step.saturating_mul(self.times))
+    }
+}
+
+/// Seconds after a step for which a deployment is checked every minute.
+const OFTEN: u32 = 7_200;
 
 /// Minutes of a week.
 const WEEK: u32 = 7 * DAY;
@@ -42,7 +60,9 @@ impl Window {
                     minutes => minutes,
                 };
                 let closed = from_one_to_the_next.saturating_sub(lasts);
-                closures.seconds += u64::from(closed) * 60;
+                let seconds = u64::from(closed) * 60;
+                closures.seconds += seconds;
+                closures.far += seconds.saturating_sub(FAR);
                 closures.times += u32::from(closed > 0);
                 let open = u64::from(lasts) * 60;
                 if left <= open {
