@@ -83,6 +83,7 @@ impl Mood {
                     Code::Blocked,
                     Code::Paused,
                     Code::WaitingForApproval,
+                    Code::WindowClosed,
                     Code::WaitingForHook,
                     Code::GoingOn,
                     Code::Unanswered,

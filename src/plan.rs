@@ -10,6 +10,7 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::clock::{rfc3339, seconds};
 use ebbtide_controller::hooks::Hook;
 use ebbtide_controller::pauses::Pause;
 use ebbtide_controller::plan::{Limit, Plan};
@@ -17,18 +18,20 @@ use ebbtide_controller::point::Point;
 use ebbtide_controller::preflight;
 use ebbtide_controller::reason::Shared;
 use ebbtide_controller::request::Request;
+use ebbtide_controller::window::{Ahead, Times, shown};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
 use serde_json::Value;
 
 use crate::exit::{Error, Exit, Outcome};
 use crate::files;
+use crate::follow::now;
 use crate::input;
 use crate::output::{Format, Styled, print};
 use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
-use answer::{Answer, ShiftRow, StepRow};
+use answer::{Answer, Earliest, ShiftRow, StepRow};
 use service::{Forecast, Service};
 
 /// Shows the planned drain of a deployment: its steps, the connections that they end, the resulting
@@ -54,6 +57,10 @@ pub(crate) struct Arguments {
     /// Cross-zone load balancing is on (by default it is off for a Network Load Balancer).
     #[arg(long)]
     cross_zone: bool,
+    /// When the deployment starts, for the times of a window and of finishBy: an RFC 3339 time. By default the
+    /// scenario's startsAt, or now.
+    #[arg(long, value_name = "TIME", value_parser = a_time)]
+    at: Option<String>,
     /// Also show the pace that keeps to this many reconnects a second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     for_reconnects: Option<u64>,
@@ -83,6 +90,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let mut scenario = arguments.service.drained()?;
     scenario = scenario::fitting(scenario, &event, &request);
+    let is_timed = request.window.is_some() || request.finish_by.is_some();
+    if is_timed {
+        let starts = arguments.at.clone().or(scenario.starts_at);
+        scenario.starts_at = Some(starts.unwrap_or_else(|| rfc3339(now())));
+    }
     scenario.clients = arguments.service.clients(&scenario, &request);
     // What no world can be is refused as in a simulation.
     scenario.world_for(&scenario::names_of(&request, &home))?;
@@ -107,6 +119,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         Format::Json => print(&serde_json::to_string_pretty(&answer)?),
     }
     Ok(Exit::of(answer.refusal.is_none()))
+}
+
+/// A time from 1970 on.
+fn a_time(text: &str) -> Result<String, String> {
+    let time = seconds(text).map(|_| text.to_owned());
+    time.ok_or_else(|| "no time with its offset, such as 2026-01-31T22:00:00+01:00".to_owned())
 }
 
 impl Arguments {
@@ -158,7 +176,8 @@ fn planned(
     let wait = service.registry_wait.unwrap_or_default();
     let seconds_of_drain = wait.saturating_add(plan.seconds());
     let from_swap = request.bake_time.saturating_add(seconds_of_drain);
-    let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);
+    let (reconnects, within) = (arguments.for_reconnects, arguments.for_seconds);
+    let shift = shift(request, scenario, service);
     let refused = preflight::bounds(request, tasks, deregistration).err();
     let (refusal, cost) = match refused {
         Some(refusal) => (Some(refusal.to_string()), None),
@@ -184,13 +203,44 @@ fn planned(
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, request.bake_time.saturating_add(wait), lag),
         pauses: waits(request),
-        shift: shift(request, scenario, service),
+        earliest: earliest(request, scenario, service, plan, &shift),
+        shift,
         refusal,
         cost,
         limit: limit(plan.limit),
         warnings: warnings::of(request, &pace, plan, peak_per_task, service),
-        alternatives: alternatives::of(reconnects, seconds, request, service),
+        alternatives: alternatives::of(reconnects, within, request, service),
         reconnects: forecast.whole_reconnects(),
+    })
+}
+
+/// The earliest times of a deployment that begins when the scenario does, where the input has a window or `finishBy`.
+fn earliest(
+    request: &Request,
+    scenario: &Scenario,
+    service: &Service,
+    drain: &Plan,
+    shift: &[ShiftRow],
+) -> Option<Earliest> {
+    let start = scenario.starts_at.as_deref().and_then(seconds)?;
+    let window = request.window.as_ref();
+    let apart = shift.windows(2).map(|two| two[1].at - two[0].at);
+    let ahead = Ahead {
+        window,
+        shift: apart.collect(),
+        registry: service.registry_wait.unwrap_or_default(),
+        bake: request.bake_time,
+        drain,
+        deregistration: service.deregistration,
+    };
+    let times = Times::of_new(&ahead, request, start);
+    Some(Earliest {
+        start: shown(start, window),
+        swap: shown(times.swap, window),
+        first_step: times.steps.map(|(first, _)| shown(first, window)),
+        last_step: times.steps.map(|(_, last)| shown(last, window)),
+        done: shown(times.done, window),
+        text: times.in_words(window).to_string(),
     })
 }
 
@@ -216,7 +266,10 @@ fn waits(request: &Request) -> Vec<String> {
         )
     });
     let points = Point::ALL.into_iter().flat_map(at);
-    points.chain(checks).chain(leave).collect()
+    let window = request.window.iter();
+    let window =
+        window.map(|window| format!("for the window before the swap and each step: {window}"));
+    points.chain(checks).chain(leave).chain(window).collect()
 }
 
 /// The steps of a shift, with the last one, if none is held. Clients without a lifetime stay for ever: no share is

@@ -9,13 +9,14 @@ use ebbtide_controller::order::{APPLICATION_FIELDS, Application, SERVICE_FIELDS}
 use ebbtide_controller::request::{
     CHECKS_FIELDS, DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS,
     REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, TEST_FIELDS,
+    WINDOW_FIELDS,
 };
 use serde_json::Value;
 
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The fields that are objects or lists of them, with theirs, and with the section of the input page about them.
-const OBJECTS: [(&str, Fields, &str); 10] = [
+const OBJECTS: [(&str, Fields, &str); 11] = [
     ("drain", DRAIN_FIELDS, "Drain"),
     ("registry", REGISTRY_FIELDS, "Registry"),
     ("routes", ROUTES_FIELDS, "Routes"),
@@ -26,6 +27,7 @@ const OBJECTS: [(&str, Fields, &str); 10] = [
     ("checks/metric", METRIC_FIELDS, "Checks"),
     ("shift", SHIFT_FIELDS, "Shift"),
     ("shift/steps", STEPS_FIELDS, "Shift"),
+    ("window", WINDOW_FIELDS, "Window"),
 ];
 
 /// The events of one service.

@@ -215,12 +215,12 @@ fn fit(
     check_drain(&settled, tasks, deregistration)?;
     let pace = pace_of(request, world, tasks);
     let times = times(&settled, world, original, &pace, deregistration);
-    if let (Some(times), Others::MayBeThere | Others::Refused(None)) = (&times, others) {
-        may_end_in_time(&settled, times)?;
-    }
     let most = tasks.max(service.desired_count);
     let removal = longest(world, &settled);
     execution_fits(&settled, most, deregistration, left, removal)?;
+    if let (Some(times), Others::MayBeThere | Others::Refused(None)) = (&times, others) {
+        may_end_in_time(&settled, times)?;
+    }
     hooks::allowed(world, &settled)?;
 
     let plan = Plan {

@@ -87,7 +87,7 @@ impl Window {
         let shown = days.flat_map(|date| [self.from, self.to].map(|minute| clock_at(date, minute)));
         let shown = shown.flatten().flat_map(|shown| {
             let instants = self.zone.to_ambiguous_timestamp(shown);
-            [instants.clone().earlier(), instants.later()]
+            [instants.earlier(), instants.later()]
         });
         let end = now
             .checked_add(Span::new().hours(24 * WITHIN))

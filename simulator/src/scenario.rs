@@ -26,6 +26,9 @@ pub use registry::{RecordScenario, RegistryScenario};
 pub struct Scenario {
     /// Chance: the same seed, the same world.
     pub seed: u64,
+    /// When the world's time starts, as an RFC 3339 time; 2026-01-01T00:00:00Z without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
     /// The service's desired count.
     pub tasks: u32,
     /// How long things take.
@@ -303,6 +306,11 @@ pub enum ScenarioError {
     Command(usize, Box<ScenarioError>),
     #[error("{0}")]
     Pace(String),
+    #[error(
+        "startsAt is {}, which is no time from 1970 on with its offset, such as 2026-01-01T22:00:00+01:00",
+        quote(.0)
+    )]
+    StartsAt(String),
     #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,
     #[error("the simulated AWS refuses this scenario")]
@@ -321,6 +329,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             seed: 1,
+            starts_at: None,
             tasks: 4,
             timings: Timings::default(),
             limits: Limits::default(),

@@ -213,6 +213,9 @@ const APPROVAL: &str = "approval";
 /// While the caches of clients expire that have found the original in a registry.
 const REGISTRY: &str = "registry";
 
+/// Until the window opens.
+const WINDOW: &str = "window";
+
 /// At a hook, or while clients leave that one has sent away.
 const HOOK: &str = "hook";
 
@@ -229,7 +232,7 @@ impl Progress {
             "cleanup" => &["rollback"],
             "paused" => &["resume", "pace", "rollback"],
             APPROVAL => &["resume", "promote", "pace", "rollback"],
-            HOOK => &["promote", "pause", "pace", "rollback"],
+            HOOK | WINDOW => &["promote", "pause", "pace", "rollback"],
             SHIFT => &["pause", "promote", "pace", "rollback"],
             _ => &["pause", "pace", "rollback"],
         }
@@ -268,6 +271,7 @@ impl Progress {
         self.phase = match (code, plan.outgoing.as_str()) {
             ("paused", _) => Some("paused"),
             ("waitingForApproval", _) => Some(APPROVAL),
+            ("windowClosed", _) => Some(WINDOW),
             ("callingHook" | "waitingForHook" | "clientsLeaving", "original") => Some(HOOK),
             ("leavingRegistry", "original") => Some(REGISTRY),
             _ if reason.shift.is_some() => Some(SHIFT),

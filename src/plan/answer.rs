@@ -34,6 +34,9 @@ pub(super) struct Answer {
     pub(super) cost: Option<Cost>,
     /// What decides how fast it goes.
     pub(super) limit: &'static str,
+    /// When it comes to what, where the input has a window or `finishBy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) earliest: Option<Earliest>,
     /// The steps in which traffic moves before the drain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) shift: Vec<ShiftRow>,
@@ -54,6 +57,21 @@ pub(super) struct Answer {
     /// Reconnects in each second since the first step's cut, rounded up, where they do.
     #[serde(skip)]
     pub(super) reconnects: Vec<u64>,
+}
+
+/// The earliest times of a deployment, in its window's time zone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Earliest {
+    /// When it starts.
+    pub(super) start: String,
+    pub(super) swap: String,
+    pub(super) first_step: Option<String>,
+    pub(super) last_step: Option<String>,
+    pub(super) done: String,
+    /// The same in words.
+    #[serde(skip)]
+    pub(super) text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -293,6 +311,9 @@ impl Answer {
             ),
         ];
         figures.retain(|(label, _)| self.has_load_balancer || *label != RECONNECTS);
+        let times = self.earliest.as_ref();
+        let times = times.map(|times| format!("if it starts at {}: {}", times.start, times.text));
+        figures.extend(times.map(|times| ("times", times)));
         let beside = if self.pauses.is_empty() {
             ""
         } else {

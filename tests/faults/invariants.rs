@@ -1,8 +1,9 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S19 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S19 and S21 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 mod end;
 mod lock;
+mod quiet;
 mod registry;
 mod routes;
 
@@ -60,6 +61,8 @@ pub(crate) struct Watch {
     /// Whether a task set leaves its registry before it is scaled down: not one of a first deployment, beside which
     /// nothing else serves.
     leaves_first: bool,
+    /// The case's window: when it closes and opens again, in minutes after midnight of the world's clock.
+    closed: Option<(u64, u64)>,
     /// The case's hooks: function and point.
     hooks: BTreeSet<String>,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
@@ -91,6 +94,7 @@ impl Watch {
                 .is_some_and(|meanwhile| meanwhile != Meanwhile::IsOperated),
             leaves_first: registry::the(&case.world).is_some()
                 && living(&case.world).next().is_some(),
+            closed: quiet::closed(&case.event),
             hooks: hooks(&case.event),
             rolling_back: false,
             broken: None,
@@ -208,6 +212,7 @@ impl Watch {
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
             .or_else(|| self.asked_first(before, after))
+            .or_else(|| self.out_of_hours(before, after))
             .or_else(|| self.moved(before, after, call))
             .or_else(|| self.taken_away(before, after))
     }

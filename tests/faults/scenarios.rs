@@ -195,6 +195,9 @@ pub(crate) fn all() -> Vec<Case> {
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
         checks("a check", 20.0, Ends::Deployed),
         checks("a check that fails", 40.0, Ends::RolledBack("CheckFailed")),
+        // Closed until ten past midnight in UTC, and from five to twelve past.
+        quiet_hours("a swap that waits for the window", "01:10", "01:00"),
+        quiet_hours("a drain that waits for the window", "01:12", "01:05"),
         shift(),
         shift_of_a_sick_version(),
         everything(),
@@ -290,6 +293,13 @@ fn checks(name: &'static str, latency: f64, ends: Ends) -> Case {
     let metric = json!({"namespace": "Chat", "metricName": "Latency", "dimensions": {"TaskSet": "{taskSet}"}, "statistic": "p99"});
     let more = json!({"checks": [{"metric": metric, "samples": 3}], "scaledown_decrement": 100});
     case(name, &reporting, &more, ends)
+}
+
+/// A window of Berlin's clocks, an hour ahead of the world's, which begins at midnight.
+fn quiet_hours(name: &'static str, from: &str, to: &str) -> Case {
+    let window = json!({"from": from, "to": to, "zone": "Europe/Berlin"});
+    let more = json!({"window": window, "scaledown_wait": 240});
+    case(name, &scenario(2), &more, Ends::Deployed)
 }
 
 /// Traffic moves in two steps, and then all of it. CloudWatch is asked for new connections, and has none.

@@ -186,6 +186,8 @@ every_scenario! {
     a_hook_that_fails = "a hook that fails" in [whole],
     a_check = "a check" in [whole],
     a_check_that_fails = "a check that fails" in [whole],
+    a_swap_that_waits_for_the_window = "a swap that waits for the window" in [whole],
+    a_drain_that_waits_for_the_window = "a drain that waits for the window" in [whole],
     a_shift = "a shift" in [whole],
     sick_in_mid_shift = "sick in mid-shift" in [first second],
     everything = "everything" in [first second],

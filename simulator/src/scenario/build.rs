@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ebbtide_controller::clock::millis;
 use ebbtide_controller::command::is_by;
 
 use super::routes::{Place, Route};
@@ -127,7 +128,11 @@ impl Scenario {
     /// The task definition to be deployed is registered with its revision n; the original runs
     /// n − 1 where there is one.
     pub fn world_for(&self, names: &Names) -> Result<World, ScenarioError> {
-        self.world_starting_at(names, DEFAULT_START_EPOCH_MS)
+        let start = match &self.starts_at {
+            Some(time) => millis(time).ok_or_else(|| ScenarioError::StartsAt(time.clone()))?,
+            None => DEFAULT_START_EPOCH_MS,
+        };
+        self.world_starting_at(names, start)
     }
 
     /// The same, with the start at `epoch_ms`, in milliseconds since the Unix epoch.

@@ -133,6 +133,40 @@ async fn a_drain_against_a_hooks_answer_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn steps_outside_of_the_window_are_caught() {
+    let swap: Turn = |phase, seen, plan, progress| {
+        turn::next(
+            phase,
+            seen,
+            &at_any_time(plan, phase == Phase::Swap),
+            progress,
+        )
+    };
+    let step: Turn = |phase, seen, plan, progress| {
+        turn::next(
+            phase,
+            seen,
+            &at_any_time(plan, phase == Phase::ScaleDown),
+            progress,
+        )
+    };
+    for (name, next) in [
+        ("a swap that waits for the window", swap),
+        ("a drain that waits for the window", step),
+    ] {
+        let case = scenarios::named(name);
+        assert_caught("S21", &case, next, [Plan::default()]).await;
+    }
+}
+
+/// The plan, without its window where so.
+fn at_any_time(plan: &Settled, without: bool) -> Settled {
+    let mut plan = plan.clone();
+    plan.request.window = plan.request.window.filter(|_| !without);
+    plan
+}
+
+#[tokio::test(start_paused = true)]
 async fn tags_before_the_listener_are_caught() {
     let next: Turn = |phase, seen, plan, progress| {
         changed(turn::next(phase, seen, plan, progress), |actions| {

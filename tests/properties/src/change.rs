@@ -15,6 +15,8 @@ use ebbtide_controller::world::{
     WeightedTargetGroup,
 };
 
+use serde_json::json;
+
 use crate::draw::{count, once_in, one, text};
 use crate::fixture::home;
 use crate::registries::{found_in_a_registry, keep_to_what_a_registry_shows};
@@ -35,7 +37,7 @@ const TASK_SETS: [&str; 5] = [
 
 type Change = fn(&mut Scene, &mut Unstructured<'_>);
 
-const CHANGES: [Change; 17] = [
+const CHANGES: [Change; 18] = [
     listener_forwards,
     listener_is_tagged,
     listener_comes_or_goes,
@@ -53,6 +55,7 @@ const CHANGES: [Change; 17] = [
     alarm_rings,
     tasks_stop,
     found_in_a_registry,
+    hours_are_quiet,
 ];
 
 impl Scene {
@@ -338,6 +341,20 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             };
         }
     }
+}
+
+/// The deployment has a window, which is closed or not, and may have to end by a time.
+fn hours_are_quiet(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let now = scene.world.now;
+    let (request, world) = (&mut scene.deployment.plan.request, &mut scene.world);
+    let windows = requests::windows();
+    let mut input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
+    input["window"] = one(bytes, windows.as_array().expect("a list"));
+    let parsed = Request::parse(&input, &home()).expect("a window");
+    request.window = parsed.window;
+    // A week at most: no execution ends meanwhile.
+    world.now = now + u64::from(count(bytes) % (7 * 86_400));
+    request.finish_by = once_in(bytes, 4).then(|| world.now + u64::from(count(bytes)));
 }
 
 /// The drain has a pace of any kind, and metrics that say anything.

@@ -6,12 +6,14 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight;
 use ebbtide_controller::preflight::findings::{FindingName, Severity};
 use ebbtide_controller::quote::is_visible;
+use ebbtide_controller::reason::Code;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::{self, Next};
 use ebbtide_controller::world::World;
 
 use crate::Scene;
 use crate::harm::{Kind, harm};
+use crate::quiet;
 
 /// Every phase that decides under the lock, and whether it may only take tasks away.
 const PHASES: [(Phase, Kind); 5] = [
@@ -55,6 +57,7 @@ pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
                 let why = harm(kind, plan.request.shift.as_ref(), world, writes);
                 assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
             }
+            quiet::keeps(phase, world, &deployment, &next);
             told(phase, &deployment, &next);
             decided.push((phase, plan.outgoing.clone(), next));
         }
@@ -158,6 +161,8 @@ fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
             || after.step > before.step
             || shifts(&answer.plan, &deployment.plan)
             || awaits_samples(&answer.plan, &deployment.plan)
+            // The window opens at a time of the clock.
+            || answer.reason.code() == Code::WindowClosed
             // Traffic has moved, and the bake is counted anew.
             || (after.baking && !before.baking)
             // The drain of a leftover is planned once, and a replacement is created once.

@@ -14,6 +14,7 @@ mod events;
 #[path = "../../../controller/src/fixture.rs"]
 mod fixture;
 pub mod harm;
+pub mod quiet;
 mod refused;
 #[path = "registry.rs"]
 mod registries;

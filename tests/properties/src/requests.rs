@@ -48,6 +48,15 @@ fn registry() -> String {
     "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1".to_owned()
 }
 
+/// Windows with nothing wrong in them.
+pub(crate) fn windows() -> Value {
+    json!([
+        {"days": ["Mon-Fri"], "from": "22:00", "to": "06:00", "zone": "Europe/Berlin"},
+        {"from": "00:00", "to": "24:00", "zone": "UTC"},
+        {"days": ["Sun", "Fri-Sat"], "from": "01:30", "to": "01:15", "zone": "Australia/Lord_Howe"},
+    ])
+}
+
 /// An input with nothing wrong in it; each optional field is there or not.
 pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
     let mut input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
@@ -114,6 +123,15 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             json!([
                 [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}],
                 [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Group": "of {targetGroup}"}, "statistic": "p99.9"}, "replacementAtMost": 1.2, "of": "original", "samples": 1, "failures": 0, "noData": "pass"}],
+            ]),
+        ),
+        ("window", windows()),
+        (
+            "finishBy",
+            json!([
+                "2026-01-31T06:00:00+01:00",
+                "1970-01-01T00:00:00Z",
+                "9999-12-30T00:00:00-05:30"
             ]),
         ),
         ("dryRun", json!([true, false])),
