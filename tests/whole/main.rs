@@ -12,6 +12,7 @@ mod notices;
 mod operations;
 mod policies;
 mod preflight;
+mod quiet;
 mod refusals;
 mod registry;
 mod rounds;

@@ -364,6 +364,9 @@ fn a_request_survives_its_own_json() {
         {"metric": metric},
         {"metric": metric, "replacementAtMost": 1, "of": "original", "samples": 1, "noData": "pass"},
     ]);
+    input["window"] =
+        json!({"days": ["Mon-Fri"], "from": "22:00", "to": "06:00", "zone": "Europe/Berlin"});
+    input["finishBy"] = json!("2026-01-31T06:00:00+01:00");
     for field in ["scaledown_decrement", "scaledown_wait"] {
         input.as_object_mut().unwrap().remove(field);
     }
@@ -422,6 +425,93 @@ fn a_statistic_is_one_of_cloudwatchs_that_can_be_compared() {
         "p-1",
     ] {
         assert!(!with_statistic(wrong), "{wrong}");
+    }
+}
+
+fn window(value: &Value) -> Value {
+    with("window", value.clone())
+}
+
+const WINDOWS: &str = r#"
+window 22 => window is 22
+window {"from": "22:00", "to": "06:00"} => window.zone is missing; allowed: the name of a time zone
+window {"from": "22:00", "zone": "UTC"} => window.to is missing
+window {"to": "22:00", "zone": "UTC"} => window.from is missing
+window {"from": "22:00", "to": "22:00", "zone": "UTC"} => window.to is "22:00"; allowed: another time than from
+window {"from": "24:00", "to": "06:00", "zone": "UTC"} => window.from is "24:00"
+window {"from": "22:00", "to": "24:01", "zone": "UTC"} => window.to is "24:01"
+window {"from": "22", "to": "06:00", "zone": "UTC"} => window.from is "22"
+window {"from": "22:0", "to": "06:00", "zone": "UTC"} => window.from is "22:0"
+window {"from": "22:60", "to": "06:00", "zone": "UTC"} => window.from is "22:60"
+window {"from": "+2:00", "to": "06:00", "zone": "UTC"} => window.from is "+2:00"
+window {"from": 22, "to": "06:00", "zone": "UTC"} => window.from is 22
+window {"from": "22:00", "to": "06:00", "zone": "Europe/Bonn"} => window.zone is "Europe/Bonn"
+window {"from": "22:00", "to": "06:00", "zone": "CET-1CEST"} => window.zone is "CET-1CEST"
+window {"from": "22:00", "to": "06:00", "zone": "+01:00"} => window.zone is "+01:00"
+window {"from": "22:00", "to": "06:00", "zone": "Etc/Unknown"} => window.zone is "Etc/Unknown"
+window {"from": "22:00", "to": "06:00", "zone": ""} => window.zone is ""
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "days": []} => window.days is []
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "days": ["Mon", "Mon"]} => window.days[1] is "Mon"
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "days": ["Monday"]} => window.days is ["Monday"]
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "days": ["Mon-"]} => window.days is ["Mon-"]
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "days": "Mon"} => window.days is "Mon"
+window {"from": "22:00", "to": "06:00", "zone": "UTC", "day": ["Mon"]} => window.day is not a field of the input (did you mean window.days?)
+"#;
+
+#[test]
+fn a_window_that_cannot_be_meant_is_refused_by_its_field() {
+    for (_, value, wanted) in rows(WINDOWS) {
+        let seen = refused(&window(&value));
+        assert!(seen.contains(&wanted), "{value}: {seen}");
+    }
+}
+
+#[test]
+fn a_window_reads_as_it_is_written() {
+    for (days, wanted) in [
+        (json!(["Mon-Fri"]), json!(["Mon-Fri"])),
+        (json!(["Fri-Mon"]), json!(["Mon", "Fri-Sun"])),
+        (
+            json!(["Sun", "Mon", "Tue", "Mon-Tue"]),
+            json!(["Mon-Tue", "Sun"]),
+        ),
+        (json!(["Wed-Tue"]), json!(["Mon-Sun"])),
+        (json!(["Sat-Sat"]), json!(["Sat"])),
+    ] {
+        let value = json!({"days": days, "from": "00:00", "to": "24:00", "zone": "europe/berlin"});
+        let request = Request::parse(&window(&value), &home()).unwrap();
+        let written = request.to_json()["window"].clone();
+        assert_eq!(written["days"], wanted, "{days}");
+        assert_eq!(written["zone"], "Europe/Berlin");
+        assert_eq!(
+            Request::parse(&request.to_json(), &home()).unwrap(),
+            request
+        );
+    }
+}
+
+#[test]
+fn finish_by_is_a_time_with_its_offset() {
+    let by = |time: &str| Request::parse(&with("finishBy", json!(time)), &home());
+    let berlin = by("2026-01-31T06:00:00+01:00").unwrap();
+    assert_eq!(
+        berlin.finish_by,
+        by("2026-01-31T05:00:00Z").unwrap().finish_by
+    );
+    assert_eq!(Request::parse(&berlin.to_json(), &home()).unwrap(), berlin);
+    for wrong in [
+        "2026-01-31T06:00:00",
+        "2026-01-31 06:00:00Z",
+        "2026-01-31T06:00Z",
+        "2026-01-31T06:00:00.5Z",
+        "2026-01-31t06:00:00z",
+        "2026-01-31T06:00:00+01:00[Europe/Berlin]",
+        "2026-02-30T06:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "tomorrow",
+    ] {
+        let seen = refused(&with("finishBy", json!(wrong)));
+        assert!(seen.contains("finishBy is "), "{wrong}: {seen}");
     }
 }
 
