@@ -16,6 +16,7 @@ mod registry;
 mod routes;
 mod shift;
 mod task_set;
+mod window;
 
 use std::fmt;
 
@@ -130,6 +131,7 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found.extend(routes::findings(&scene));
     found.extend(shift::findings(&scene));
     found.extend(checks::findings(&scene));
+    found.extend(window::findings(&scene));
     found.extend(load_balancer::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));

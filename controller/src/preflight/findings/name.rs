@@ -56,6 +56,7 @@ pub enum FindingName {
     Shift,
     Checks,
     FinishBy,
+    Window,
     RegistryWait,
     ContainerHealthCheck,
     DnsAnswers,
@@ -64,7 +65,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -116,6 +117,7 @@ impl FindingName {
         Self::Shift,
         Self::Checks,
         Self::FinishBy,
+        Self::Window,
         Self::RegistryWait,
         Self::ContainerHealthCheck,
         Self::DnsAnswers,
@@ -176,6 +178,7 @@ impl FindingName {
             Self::Shift => "shift",
             Self::Checks => "checks",
             Self::FinishBy => "finishBy",
+            Self::Window => "window",
             Self::RegistryWait => "registryWait",
             Self::ContainerHealthCheck => "containerHealthCheck",
             Self::DnsAnswers => "dnsAnswers",
@@ -227,6 +230,7 @@ impl FindingName {
             Self::Checks => "A check compares a metric that tells the two task sets apart.",
             Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused
+            | Self::Window
             | Self::RegistryWait
             | Self::ContainerHealthCheck
             | Self::DnsAnswers
