@@ -1,6 +1,6 @@
 //! `ebbtide plan`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{assert_has, ebbtide, scratch, scratch_event};
 use crate::simulate::left;
@@ -39,6 +39,51 @@ fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
         "at 0:43:32: all new connections, and the bake begins",
     ];
     assert_has(&text, &parts);
+}
+
+#[test]
+fn a_plan_shows_at_which_times_a_window_lets_steps_be_made() {
+    let line = "plan events/quiet-hours.json --at 2026-10-23T14:00:00+02:00";
+    let planned = ebbtide(&format!("{line} --format json")).exits(0).json();
+    let wanted = json!({
+        "start": "2026-10-23T14:00:00+02:00",
+        "swap": "2026-10-23T22:00:00+02:00",
+        "firstStep": "2026-10-23T22:01:30+02:00",
+        "lastStep": "2026-10-24T02:01:30+02:00",
+        "done": "2026-10-24T02:06:30+02:00",
+    });
+    assert_eq!(planned["earliest"], wanted);
+    let text = ebbtide(line).done();
+    let words: Vec<_> = text.split_whitespace().collect();
+    let parts = [
+        "if it starts at 2026-10-23T14:00:00+02:00: at the earliest, traffic moves at 2026-10-23T22:00:00+02:00",
+        "for the window before the swap and each step: Mon-Fri 22:00 to 06:00 Europe/Berlin",
+    ];
+    assert_has(&words.join(" "), &parts);
+    // The times of a scenario that starts then are those of its preflight, and of its simulation.
+    scratch(
+        "afternoon.json",
+        r#"{"startsAt": "2026-10-23T14:00:00+02:00"}"#,
+    );
+    let arguments = "events/quiet-hours.json --scenario @afternoon.json --format json";
+    let again = ebbtide(&format!("plan {arguments}")).exits(0).json();
+    assert_eq!(again["earliest"], wanted);
+    let preflight = ebbtide(&format!("preflight {arguments}")).exits(0).json();
+    let reason = preflight["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("the last at 2026-10-24T02:01:30+02:00"),
+        "{reason}"
+    );
+    let simulated = ebbtide(&format!("simulate {arguments}")).exits(0).json();
+    let seconds = simulated["deployments"][0]["summary"]["seconds"]
+        .as_f64()
+        .unwrap();
+    // Twelve hours and six minutes, and what the last tasks take to stop.
+    assert!((43_590.0..44_400.0).contains(&seconds), "{seconds}");
+    let ran = ebbtide("plan events/quiet-hours.json --at tomorrow").exits(2);
+    assert_has(&ran.stderr, &["no time with its offset"]);
+    let ran = ebbtide("plan events/quiet-hours.json --at 2027-03-28T00:00:00Z").exits(1);
+    assert_has(&ran.stdout, &["finishBy is 2027-03-28T06:00:00+02:00"]);
 }
 
 #[test]

@@ -195,9 +195,6 @@ pub(crate) fn all() -> Vec<Case> {
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
         checks("a check", 20.0, Ends::Deployed),
         checks("a check that fails", 40.0, Ends::RolledBack("CheckFailed")),
-        // Closed until ten past midnight in UTC, and from five to twelve past.
-        quiet_hours("a swap that waits for the window", "01:10", "01:00"),
-        quiet_hours("a drain that waits for the window", "01:12", "01:05"),
         shift(),
         shift_of_a_sick_version(),
         everything(),
@@ -220,6 +217,7 @@ pub(crate) fn all() -> Vec<Case> {
         first_in_a_registry(),
         refused_in_a_registry(),
     ];
+    cases.extend(quiet_hours());
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
         case.world.counts_deregistering = false;
@@ -295,11 +293,18 @@ fn checks(name: &'static str, latency: f64, ends: Ends) -> Case {
     case(name, &reporting, &more, ends)
 }
 
-/// A window of Berlin's clocks, an hour ahead of the world's, which begins at midnight.
-fn quiet_hours(name: &'static str, from: &str, to: &str) -> Case {
-    let window = json!({"from": from, "to": to, "zone": "Europe/Berlin"});
-    let more = json!({"window": window, "scaledown_wait": 240});
-    case(name, &scenario(2), &more, Ends::Deployed)
+/// Windows of Berlin's clocks, an hour ahead of the world's, which begins at midnight: closed until ten past, and from
+/// five to twelve past.
+fn quiet_hours() -> [Case; 2] {
+    [
+        ("a swap that waits for the window", "01:10", "01:00"),
+        ("a drain that waits for the window", "01:12", "01:05"),
+    ]
+    .map(|(name, from, to)| {
+        let window = json!({"from": from, "to": to, "zone": "Europe/Berlin"});
+        let more = json!({"window": window, "scaledown_wait": 240});
+        case(name, &scenario(2), &more, Ends::Deployed)
+    })
 }
 
 /// Traffic moves in two steps, and then all of it. CloudWatch is asked for new connections, and has none.

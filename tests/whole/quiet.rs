@@ -10,7 +10,7 @@ use crate::support::{Ended, deploy, live, sample_with, sets, world};
 /// A service that is deployed from this time on.
 fn starting(at: &str) -> World {
     world(&Scenario::with(|scenario| {
-        scenario.starts_at = Some(at.to_owned())
+        scenario.starts_at = Some(at.to_owned());
     }))
 }
 

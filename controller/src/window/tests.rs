@@ -55,132 +55,45 @@ fn a_window_that_passes_midnight_belongs_to_the_day_on_which_it_opens() {
     assert_eq!(window.to_string(), "Mon-Fri 22:00 to 06:00 Europe/Berlin");
 }
 
+/// From when to when, in which zone, asked at which time; when it opens then, and closes.
+const CHANGED: &str = "
+# Berlin's clocks go from 03:00 back to 02:00, so the night is an hour longer.
+22:00 06:00 Europe/Berlin 2026-10-24T12:00:00Z => 2026-10-24T22:00:00+02:00 2026-10-25T06:00:00+01:00
+# And from 02:00 to 03:00.
+22:00 06:00 Europe/Berlin 2027-03-27T12:00:00Z => 2027-03-27T22:00:00+01:00 2027-03-28T06:00:00+02:00
+# An hour that comes twice opens twice.
+02:00 02:30 Europe/Berlin 2026-10-24T22:30:00Z => 2026-10-25T02:00:00+02:00 2026-10-25T02:30:00+02:00
+02:00 02:30 Europe/Berlin 2026-10-25T00:30:00Z => 2026-10-25T02:00:00+01:00 2026-10-25T02:30:00+01:00
+# It opens before the clocks go back, and closes with that until they show it again.
+02:30 05:00 Europe/Berlin 2026-10-24T22:30:00Z => 2026-10-25T02:30:00+02:00 2026-10-25T02:00:00+01:00
+02:30 05:00 Europe/Berlin 2026-10-25T01:00:00Z => 2026-10-25T02:30:00+01:00 2026-10-25T05:00:00+01:00
+# It closes, and the clocks go back into it.
+01:00 02:30 Europe/Berlin 2026-10-25T00:30:00Z => 2026-10-25T02:00:00+01:00 2026-10-25T02:30:00+01:00
+# A beginning that is skipped: as soon as the clocks show a time after it.
+02:30 03:15 Europe/Berlin 2027-03-28T00:00:00Z => 2027-03-28T03:00:00+02:00 2027-03-28T03:15:00+02:00
+# An end that is skipped.
+01:00 02:30 Europe/Berlin 2027-03-27T23:30:00Z => 2027-03-28T01:00:00+01:00 2027-03-28T03:00:00+02:00
+# All of it is skipped: the next day.
+02:00 03:00 Europe/Berlin 2027-03-28T00:00:00Z => 2027-03-29T02:00:00+02:00 2027-03-29T03:00:00+02:00
+# Half hours: Adelaide is 9.5 or 10.5 hours ahead, and Lord Howe Island changes by half an hour.
+23:00 04:30 Australia/Adelaide 2026-10-03T00:00:00Z => 2026-10-03T23:00:00+09:30 2026-10-04T04:30:00+10:30
+01:45 02:15 Australia/Lord_Howe 2026-10-03T12:00:00Z => 2026-10-04T01:45:00+10:30 2026-10-04T02:30:00+11:00
+00:00 24:00 Asia/Kolkata 2026-10-24T00:00:00Z => 2026-10-24T05:30:00+05:30 never
+# In the south, summer ends in April.
+22:00 06:00 America/Santiago 2027-04-03T12:00:00Z => 2027-04-03T22:00:00-03:00 2027-04-04T06:00:00-04:00
+22:00 06:00 UTC 2026-10-24T12:00:00Z => 2026-10-24T22:00:00Z 2026-10-25T06:00:00Z
+";
+
 #[test]
 fn clocks_that_are_changed_decide_as_they_show() {
-    for (from, to, zone, since, expected) in [
-        // Berlin's clocks go from 03:00 back to 02:00, so the night is an hour longer.
-        (
-            "22:00",
-            "06:00",
-            "Europe/Berlin",
-            "2026-10-24T12:00:00Z",
-            "2026-10-24T22:00:00+02:00 2026-10-25T06:00:00+01:00",
-        ),
-        // And from 02:00 to 03:00.
-        (
-            "22:00",
-            "06:00",
-            "Europe/Berlin",
-            "2027-03-27T12:00:00Z",
-            "2027-03-27T22:00:00+01:00 2027-03-28T06:00:00+02:00",
-        ),
-        // An hour that comes twice opens twice.
-        (
-            "02:00",
-            "02:30",
-            "Europe/Berlin",
-            "2026-10-24T22:30:00Z",
-            "2026-10-25T02:00:00+02:00 2026-10-25T02:30:00+02:00",
-        ),
-        (
-            "02:00",
-            "02:30",
-            "Europe/Berlin",
-            "2026-10-25T00:30:00Z",
-            "2026-10-25T02:00:00+01:00 2026-10-25T02:30:00+01:00",
-        ),
-        // It opens before the clocks go back, and closes with that until they show it again.
-        (
-            "02:30",
-            "05:00",
-            "Europe/Berlin",
-            "2026-10-24T22:30:00Z",
-            "2026-10-25T02:30:00+02:00 2026-10-25T02:00:00+01:00",
-        ),
-        (
-            "02:30",
-            "05:00",
-            "Europe/Berlin",
-            "2026-10-25T01:00:00Z",
-            "2026-10-25T02:30:00+01:00 2026-10-25T05:00:00+01:00",
-        ),
-        // It closes, and the clocks go back into it.
-        (
-            "01:00",
-            "02:30",
-            "Europe/Berlin",
-            "2026-10-25T00:30:00Z",
-            "2026-10-25T02:00:00+01:00 2026-10-25T02:30:00+01:00",
-        ),
-        // A beginning that is skipped: as soon as the clocks show a time after it.
-        (
-            "02:30",
-            "03:15",
-            "Europe/Berlin",
-            "2027-03-28T00:00:00Z",
-            "2027-03-28T03:00:00+02:00 2027-03-28T03:15:00+02:00",
-        ),
-        // An end that is skipped.
-        (
-            "01:00",
-            "02:30",
-            "Europe/Berlin",
-            "2027-03-27T23:30:00Z",
-            "2027-03-28T01:00:00+01:00 2027-03-28T03:00:00+02:00",
-        ),
-        // All of it is skipped: the next day.
-        (
-            "02:00",
-            "03:00",
-            "Europe/Berlin",
-            "2027-03-28T00:00:00Z",
-            "2027-03-29T02:00:00+02:00 2027-03-29T03:00:00+02:00",
-        ),
-        // Half hours: Adelaide is 9.5 or 10.5 hours ahead, and Lord Howe Island changes by half an hour.
-        (
-            "23:00",
-            "04:30",
-            "Australia/Adelaide",
-            "2026-10-03T00:00:00Z",
-            "2026-10-03T23:00:00+09:30 2026-10-04T04:30:00+10:30",
-        ),
-        (
-            "01:45",
-            "02:15",
-            "Australia/Lord_Howe",
-            "2026-10-03T12:00:00Z",
-            "2026-10-04T01:45:00+10:30 2026-10-04T02:30:00+11:00",
-        ),
-        (
-            "00:00",
-            "24:00",
-            "Asia/Kolkata",
-            "2026-10-24T00:00:00Z",
-            "2026-10-24T05:30:00+05:30 ",
-        ),
-        // In the south, summer ends in April.
-        (
-            "22:00",
-            "06:00",
-            "America/Santiago",
-            "2027-04-03T12:00:00Z",
-            "2027-04-03T22:00:00-03:00 2027-04-04T06:00:00-04:00",
-        ),
-        (
-            "22:00",
-            "06:00",
-            "UTC",
-            "2026-10-24T12:00:00Z",
-            "2026-10-24T22:00:00Z 2026-10-25T06:00:00Z",
-        ),
-    ] {
-        let window = window(ALL, at(from), at(to), zone);
-        let opens = window.opens(clock::seconds(since).unwrap());
-        let closes = window.closes(opens);
+    let rows = CHANGED.lines().filter_map(|line| line.split_once(" => "));
+    for (asked, wanted) in rows {
+        let words: Vec<_> = asked.split(' ').collect();
+        let window = window(ALL, at(words[0]), at(words[1]), words[2]);
+        let opens = window.opens(clock::seconds(words[3]).unwrap());
         let shown = |at| clock::rfc3339_in(at, &window.zone);
-        let closes = closes.map(shown).unwrap_or_default();
-        let seen = format!("{} {closes}", shown(opens));
-        assert_eq!(seen, expected, "{from} to {to} in {zone} from {since}");
+        let closes = window.closes(opens).map_or("never".to_owned(), shown);
+        assert_eq!(format!("{} {closes}", shown(opens)), wanted, "{asked}");
     }
 }
 

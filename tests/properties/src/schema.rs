@@ -45,9 +45,8 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
             // Percents that do not rise, and a deadline before its step is over.
             "shift.steps" => allowed.starts_with("more than") || field.ends_with(".within"),
             // No name of a time zone, the same time twice, or no day of the calendar.
-            "window.zone" => given.starts_with('"'),
+            "window.zone" | "finishBy" => given.starts_with('"'),
             "window.to" => allowed.starts_with("another time"),
-            "finishBy" => given.starts_with('"'),
             // As many failures as samples.
             "checks" => allowed.starts_with("fewer than"),
             "tags" | "routes.test" | "capacityProviderStrategy" => true,
