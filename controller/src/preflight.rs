@@ -25,13 +25,13 @@ use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
-use crate::registry::{Removed, forgetting, grouped, longest, registries};
+use crate::registry::{Removed, grouped, longest, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
 use crate::shift::{self, Shifted};
 use crate::tags;
 use crate::test_rule;
-use crate::window::{Ahead, Times, may_end_in_time, seconds_of};
+use crate::window::{Ahead, Times, may_end_in_time, removal, seconds_of};
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -276,7 +276,7 @@ fn times(
     let ahead = Ahead {
         window,
         shift: seconds_of(shift.filter(|_| original.is_some()), world, request),
-        registry: forgetting(world, request),
+        registry: removal(world, request),
         bake: request.bake_time,
         drain: &plan::Plan::of(pace, tasks, deregistration),
         deregistration,

@@ -19,7 +19,7 @@ pub use closed::Closed;
 pub(crate) use closed::closed;
 pub use times::Times;
 pub use times::{Ahead, shown};
-pub(crate) use times::{ends_too_late, is_late, may_end_in_time, seconds_of};
+pub(crate) use times::{ends_too_late, is_late, may_end_in_time, removal, seconds_of};
 pub(crate) use week::Closures;
 
 /// The hours of some days of the week.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Window;
+use super::{Closures, Window};
 use crate::clock::rfc3339_in;
 use crate::command::Order;
 use crate::deployment::{Outgoing, Plan, Progress};
@@ -75,9 +75,8 @@ pub(super) fn holds<'a>(world: &World, plan: &'a Plan) -> Option<&'a Window> {
 
 /// Whether the history and the life of the execution have room for a wait until then.
 pub(super) fn has_room(world: &World, plan: &Plan, opens: u64) -> bool {
-    let checks =
-        drain::checks_within(u32::try_from(opens.saturating_sub(world.now)).unwrap_or(u32::MAX));
-    let turns = u64::from(world.turns) + u64::from(checks);
+    let wait = Closures::once(opens.saturating_sub(world.now));
+    let turns = u64::from(world.turns) + u64::from(wait.checks());
     let lasts = plan
         .id
         .started_at()

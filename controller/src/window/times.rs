@@ -144,7 +144,7 @@ pub(crate) fn ends_too_late(
     let ahead = Ahead {
         window: holds(world, plan),
         shift: seconds_of(plan.shift(world), world, request),
-        registry: registry::forgetting(world, request),
+        registry: removal(world, request),
         bake: request.bake_time,
         drain: &plan::Plan::of(&pace, tasks, deregistration),
         deregistration,
@@ -176,6 +176,17 @@ pub(crate) fn ends_too_late(
         );
     }
     Ok(())
+}
+
+/// Seconds for which a drain waits until no client of a registry remembers what it removes.
+pub(crate) fn removal(world: &World, request: &Request) -> u32 {
+    let registry = world.registry.as_ref();
+    let waits = registry.is_some_and(|registry| registry.custom_health);
+    if waits {
+        registry::forgetting(world, request)
+    } else {
+        0
+    }
 }
 
 /// Seconds of each step of a shift before the last: in a registry, from the moment at which clients have found its tasks.

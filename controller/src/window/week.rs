@@ -16,6 +16,15 @@ pub(crate) struct Closures {
 }
 
 impl Closures {
+    /// One wait of so many seconds.
+    pub(super) fn once(seconds: u64) -> Self {
+        Self {
+            seconds,
+            far: seconds.saturating_sub(FAR),
+            times: u32::from(seconds > 0),
+        }
+    }
+
     /// Checks in these seconds, at most: each wait may begin right after a step.
     pub(crate) fn checks(&self) -> u32 {
         let near = self.seconds.saturating_sub(self.far);
@@ -60,10 +69,10 @@ impl Window {
                     minutes => minutes,
                 };
                 let closed = from_one_to_the_next.saturating_sub(lasts);
-                let seconds = u64::from(closed) * 60;
-                closures.seconds += seconds;
-                closures.far += seconds.saturating_sub(FAR);
-                closures.times += u32::from(closed > 0);
+                let once = Closures::once(u64::from(closed) * 60);
+                closures.seconds += once.seconds;
+                closures.far += once.far;
+                closures.times += once.times;
                 let open = u64::from(lasts) * 60;
                 if left <= open {
                     break;
