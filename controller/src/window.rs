@@ -144,7 +144,7 @@ fn minute(time: Time) -> u32 {
     u32::from(hour) * 60 + u32::from(minute)
 }
 
-/// What the clock shows so many minutes after midnight, by its own hours.
+/// What the clock shows this number of minutes after midnight, by its own hours.
 fn clock_at(date: Date, minute: u32) -> Option<DateTime> {
     let midnight = date.at(0, 0, 0, 0);
     midnight.checked_add(Span::new().minutes(minute)).ok()

@@ -16,7 +16,7 @@ pub(crate) struct Closures {
 }
 
 impl Closures {
-    /// One wait of so many seconds.
+    /// One wait of this number of seconds.
     pub(super) fn once(seconds: u64) -> Self {
         Self {
             seconds,
@@ -48,7 +48,7 @@ const CHANGE: u64 = 3_600;
 const MOST: u32 = 100;
 
 impl Window {
-    /// The most that a deployment waits which goes on for so many seconds besides, from its first wait on.
+    /// The most that a deployment waits whose other work takes `seconds`, from its first wait on.
     pub(crate) fn most_closed(&self, seconds: u64) -> Closures {
         let days = (0..).zip(self.days).filter(|(_, opens)| *opens);
         let opens: Vec<u32> = days.map(|(day, _)| day * DAY + self.from).collect();
