@@ -58,7 +58,7 @@ impl DeploymentId {
     }
 
     /// When the execution started, in seconds since 1970.
-    pub(crate) fn started_at(&self) -> Option<u64> {
+    pub(crate) fn start_seconds(&self) -> Option<u64> {
         // To the second, without what separates its parts.
         let second = self.started.get(..15)?;
         clock::seconds(&format!("{second}Z"))
@@ -205,7 +205,7 @@ mod tests {
         let id = DeploymentId::of_execution(EXECUTION, START).unwrap();
         assert_eq!(id.external_id(), "ebbtide:Ebbtide:run-1:20260101T000000Z");
         assert_eq!(id.home().account, "555555555555");
-        assert_eq!(id.started_at(), Some(1_767_225_600));
+        assert_eq!(id.start_seconds(), Some(1_767_225_600));
         assert_eq!(
             id.state_machine(),
             "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide"

@@ -79,7 +79,7 @@ pub(super) fn has_room(world: &World, plan: &Plan, opens: u64) -> bool {
     let turns = u64::from(world.turns) + u64::from(wait.checks());
     let lasts = plan
         .id
-        .started_at()
+        .start_seconds()
         .map_or(0, |started| opens.saturating_sub(started));
     turns * u64::from(EVENTS_A_TURN) <= MOST_EVENTS && lasts <= LONGEST
 }

@@ -153,7 +153,7 @@ pub(crate) fn ends_too_late(
     let refused = |why: String, fix: &str| {
         let window = request.window.as_ref();
         let problem = format!(
-            "Traffic has not moved, because {why}: {}.",
+            "The swap is not made, because {why}: {}.",
             times.in_words(window)
         );
         Err(Refusal::new(ErrorName::TooLate, problem, fix))
@@ -167,7 +167,7 @@ pub(crate) fn ends_too_late(
     }
     let lasts = plan
         .id
-        .started_at()
+        .start_seconds()
         .map_or(0, |started| times.done.saturating_sub(started));
     if ahead.window.is_some() && (lasts > LONGEST || !has_room(world, plan, times.swap)) {
         return refused(
