@@ -342,12 +342,14 @@ fn the_earlier_version_is_asked_for_with_all_that_it_ran_with_and_nothing_that_h
     let mut scene = Scene::serving();
     scene.request.alarms = vec!["errors".to_owned()];
     scene.request.subnets = Some(vec!["subnet-new".to_owned()]);
-    scene.request.drain = crate::request::Request::parse(
-        &json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": {"within": 900}}),
+    let window = json!({"from": "22:00", "to": "06:00", "zone": "Europe/Berlin"});
+    let asked = crate::request::Request::parse(
+        &json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": {"within": 900}, "window": window}),
         &home(),
     )
-    .unwrap()
-    .drain;
+    .unwrap();
+    (scene.request.drain, scene.request.window) = (asked.drain, asked.window);
+    scene.request.finish_by = Some(scene.world.now);
     let serves = scene.world.task_sets[0].clone();
     let earlier = earlier(&scene.request, &scene.world, &serves.id).unwrap();
     assert_eq!(earlier.task_definition, serves.task_definition);
@@ -361,6 +363,7 @@ fn the_earlier_version_is_asked_for_with_all_that_it_ran_with_and_nothing_that_h
     );
     assert_eq!(earlier.drain, scene.request.drain);
     assert!(earlier.alarms.is_empty() && earlier.shift.is_none());
+    assert_eq!((earlier.window, earlier.finish_by), (None, None));
     let mut input = earlier_of(&scene);
     input["comment"] = json!("x");
     assert!(crate::request::Request::parse(&input, &home()).is_ok());

@@ -10,7 +10,7 @@ use crate::world::{TaskSet, TaskSetStatus, World};
 ///
 /// What the task set says of itself is in it, not left to be copied: the version that is undone then may run elsewhere.
 /// What holds a deployment back has no place in one that undoes: alarms, checks, hooks, pauses, a shift in steps,
-/// test rules.
+/// a window, a time by which it is to end, test rules.
 pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option<Request> {
     let serves = world.task_sets.iter().find(|set| set.id == *original)?;
     let attached = serves.load_balancers.first();
@@ -36,6 +36,8 @@ pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option
         pauses: Vec::new(),
         hooks: Vec::new(),
         shift: None,
+        window: None,
+        finish_by: None,
         dry_run: false,
         rollback_on_failure: true,
         comment: None,
