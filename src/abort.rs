@@ -98,10 +98,15 @@ fn state_machine(execution: &str) -> String {
 /// What is there after a stop, and what to do.
 fn left_behind(execution: &Execution, flags: &str) -> String {
     let (name, deployed) = (&execution.name, execution.deployed());
+    let held = if execution.asked("autoScaling") == Some("holdScaleIn") {
+        "\nScale-in of the service may be suspended: the next deployment resumes it at its end."
+    } else {
+        ""
+    };
     format!(
         "Execution {name} of {deployed} is stopped. Nothing was undone: both task sets may run, and traffic goes where it went.
 Start a deployment to bring the service in order, the same one or another: it takes the lock after 30 to 90 \
-         seconds, finishes a swap that was half done, drains what does not serve, and deploys.
+         seconds, finishes a swap that was half done, drains what does not serve, and deploys.{held}
 With the same event: ebbtide deploy EVENT.json --again{flags}"
     )
 }
@@ -117,7 +122,11 @@ mod tests {
         let execution = Execution::example(ExecutionStatus::Running);
         let lines = left_behind(&execution, " --region eu-west-1");
         assert!(lines.ends_with("--again --region eu-west-1"), "{lines}");
+        assert!(!lines.contains("suspended"));
         assert_eq!(state_machine(&execution.arn), "");
+        let mut held = execution.clone();
+        held.input["autoScaling"] = "holdScaleIn".into();
+        assert!(left_behind(&held, "").contains("Scale-in of the service may be suspended"));
         let other = execution.arn.replace(":ebbtide:", ":ebbtide-test:");
         assert_eq!(state_machine(&other), " --state-machine ebbtide-test");
     }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::counted;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_simulator::scenario::{
-    AlarmScenario, CallersScenario, ClientsScenario, RecordScenario, RegistryScenario,
+    AlarmScenario, AutoScalingScenario, CallersScenario, ClientsScenario, RecordScenario,
+    RegistryScenario,
 };
 use ebbtide_simulator::world::{AlarmState, AlarmType, ServiceRegistry, partition_of};
 use ebbtide_simulator::{Names, Scenario};
@@ -103,7 +104,7 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
 }
 
 /// The scenario, and in it what an event speaks of and the scenario does not: the alarms, in `OK`, the
-/// registry, and clients with the connections that a reconnect budget counts on.
+/// registry, Auto Scaling, and clients with the connections that a reconnect budget counts on.
 pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) -> Scenario {
     for name in &request.alarms {
         if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
@@ -117,6 +118,9 @@ pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) 
     }
     if scenario.registry.is_none() {
         scenario.registry = registry(&scenario, event, request);
+    }
+    if scenario.auto_scaling.is_none() && request.auto_scaling == AutoScaling::HoldScaleIn {
+        scenario.auto_scaling = Some(AutoScalingScenario::default());
     }
     scenario.clients = clients(&scenario, request);
     scenario

@@ -3,8 +3,12 @@
 mod table;
 
 use clap::Args;
-use ebbtide_controller::arn::short;
+use ebbtide_controller::arn::{Arn, short};
+use ebbtide_controller::auto_scaling::Hold;
 use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::lock::Lock;
+use ebbtide_controller::request::Request;
+use ebbtide_functions::{Clients, operator};
 use serde_json::{Value, json};
 
 use crate::executions::{CallError, Execution, Executions, Machine, console};
@@ -64,6 +68,8 @@ struct Seen {
     said: Option<(u64, Said)>,
     /// Why its history could not be read.
     unread: Option<CallError>,
+    /// Scale-in of the service that is held, if it was asked for.
+    held: Option<Hold>,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
@@ -82,6 +88,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let mut seen = Vec::new();
     for execution in found {
         seen.push(look(&executions, execution).await);
+    }
+    if let (Some(_), Some(named)) = (&arguments.execution, seen.first_mut()) {
+        named.held = held(&arguments.target, &named.execution).await;
     }
     let named = arguments.execution.as_ref().and(seen.first());
     let exit = named.map_or(Exit::Done, |named| outcome_of(&named.execution));
@@ -208,7 +217,24 @@ async fn look(executions: &Executions, execution: Execution) -> Seen {
         execution,
         said,
         unread,
+        held: None,
     }
+}
+
+/// What the lock's item says of scale-in, where the input holds it and the item may be read.
+async fn held(target: &Target, execution: &Execution) -> Option<Hold> {
+    if execution.asked("autoScaling") != Some("holdScaleIn") {
+        return None;
+    }
+    let home = Arn::parse(&execution.arn)?.home();
+    let request = Request::parse(&execution.input, &home).ok()?;
+    let machine = execution.arn.rsplit(':').nth(1)?;
+    let mut access = target.access.clone();
+    access.region = Some(home.region.clone());
+    let config = access.config().await.ok()?;
+    let clients = Clients::new(&config, &format!("{machine}-ServiceLocks"));
+    let item = operator::look(&clients, &Lock::of(&request).id).await;
+    item.ok()?.hold
 }
 
 fn in_json(seen: &Seen) -> Value {
@@ -231,6 +257,7 @@ fn in_json(seen: &Seen) -> Value {
         "shortfall": seen.progress.shortfall,
         "drain": seen.progress.drain.map(Drain::to_json),
         "shift": seen.progress.shift.map(Shift::to_json),
+        "scaleInHeld": seen.held.as_ref().map(|held| json!({"since": rfc3339(held.since), "by": held.by})),
         "commands": if execution.has_ended() { &[] } else { seen.progress.commands() },
         "console": console(&execution.arn),
     })

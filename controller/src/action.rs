@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arn::{is_listener_rule, short};
+use crate::auto_scaling::{Hold, Suspended};
 use crate::counted::counted;
 use crate::id::{
     InstanceId, ListenerArn, RegistryArn, RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId,
@@ -36,6 +37,16 @@ pub enum Action {
         seen: Forward,
         /// What it shall be.
         wanted: Forward,
+    },
+    /// In the lock's item: that a deployment suspends scale-in, or that it is resumed.
+    RecordHold {
+        /// Since when, and which deployment.
+        hold: Option<Hold>,
+    },
+    /// Application Auto Scaling's `RegisterScalableTarget`: what is suspended, and nothing else.
+    SuspendScaling {
+        /// All of it, as it shall be.
+        wanted: Suspended,
     },
     /// `CreateTaskSet`.
     CreateTaskSet(Box<NewTaskSet>),
@@ -140,6 +151,10 @@ impl fmt::Display for Action {
                 }
                 Ok(())
             }
+            Self::RecordHold { hold: Some(_) } => f.write_str("record that scale-in is held"),
+            Self::RecordHold { hold: None } => f.write_str("record that scale-in is not held"),
+            Self::SuspendScaling { wanted } if wanted.scale_in => f.write_str("suspend scale-in"),
+            Self::SuspendScaling { .. } => f.write_str("resume scale-in"),
             Self::CreateTaskSet(new) => new.fmt(f),
             Self::CreateRule(new) => write!(
                 f,

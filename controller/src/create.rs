@@ -2,6 +2,7 @@
 
 use crate::action::{Action, NewTaskSet};
 use crate::alarms;
+use crate::auto_scaling;
 use crate::deployment::{Plan, Progress};
 use crate::gates;
 use crate::identity::client_token;
@@ -87,7 +88,8 @@ fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Re
 }
 
 /// Records the service of the target groups and the role of each route, puts the alternate group into the
-/// production routes at weight 0 (a group in no route is never health-checked: AWS documentation), and creates.
+/// production routes at weight 0 (a group in no route is never health-checked: AWS documentation), suspends scale-in
+/// if that is asked for, and creates.
 fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
     alarms::quiet(world, plan)?;
     let settled = preflight::settle(&plan.id, &plan.request, world, None)?;
@@ -121,6 +123,7 @@ fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
         }
     }
     actions.extend(test_rule::missing(world, &settled, &routing)?);
+    actions.extend(auto_scaling::hold(world, &settled));
     actions.push(Action::CreateTaskSet(Box::new(new_task_set(
         world, &settled,
     )?)));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::arn::Home;
+use crate::auto_scaling::Scaling;
 use crate::checks::Checked;
 use crate::contract::Failure;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
@@ -133,6 +134,7 @@ impl Scene {
                 stopped_tasks: StoppedTasks::default(),
                 alarms: Vec::new(),
                 flows: Flows::default(),
+                scaling: Scaling::default(),
                 order: None,
                 hook_arns: None,
                 turns: 0,

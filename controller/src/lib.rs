@@ -8,6 +8,7 @@ pub mod action;
 mod alarms;
 mod align;
 pub mod arn;
+pub mod auto_scaling;
 pub mod caller;
 pub mod checks;
 pub mod cleanup;

@@ -11,6 +11,7 @@ mod refusals;
 pub use refusals::{concurrent, lost, of_another_version, superseded};
 
 use crate::arn::short;
+use crate::auto_scaling::Hold;
 use crate::command::{Answered, Panel};
 use crate::id::ExecutionArn;
 use crate::phase::{Phase, To};
@@ -100,6 +101,8 @@ pub struct Item {
     pub answered: Option<Answered>,
     /// The planned pause at which the owner waits for a person.
     pub waits: Option<Point>,
+    /// Scale-in that a deployment has suspended, and none has resumed.
+    pub hold: Option<Hold>,
 }
 
 /// How a deployment ended.

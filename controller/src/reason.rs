@@ -9,7 +9,7 @@ mod shortfall;
 
 pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
-pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running};
+pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running, resumed_by};
 pub use shift::{Awaited, Shared, Shifting};
 pub use shortfall::Shortfall;
 

@@ -113,6 +113,8 @@ pub struct Request {
     pub window: Option<Window>,
     /// When the deployment is to end, in seconds since 1970.
     pub finish_by: Option<u64>,
+    /// What is done about Auto Scaling while two task sets run.
+    pub auto_scaling: AutoScaling,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -147,6 +149,29 @@ impl SwapMode {
 
     fn parse(value: &str) -> Option<Self> {
         let mut known = [Self::Weighted, Self::Replace].into_iter();
+        known.find(|known| known.as_str() == value)
+    }
+}
+
+/// What a deployment does about Auto Scaling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoScaling {
+    /// Nothing.
+    Leave,
+    /// Suspends scale-in while two task sets run.
+    HoldScaleIn,
+}
+
+impl AutoScaling {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::HoldScaleIn => "holdScaleIn",
+        }
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let mut known = [Self::Leave, Self::HoldScaleIn].into_iter();
         known.find(|known| known.as_str() == value)
     }
 }
@@ -322,6 +347,7 @@ impl Request {
         put("shift", json!(self.shift.as_ref().map(shift::to_json)));
         put("window", json!(self.window.as_ref().map(window::to_json)));
         put("finishBy", json!(self.finish_by.map(rfc3339)));
+        put("autoScaling", json!(self.auto_scaling.as_str()));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

@@ -15,6 +15,7 @@ use std::fmt;
 use std::iter::Sum;
 
 use crate::arn;
+use crate::auto_scaling::Scaling;
 use crate::command::Order;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
@@ -56,6 +57,8 @@ pub struct World {
     pub alarms: Vec<Alarm>,
     /// The metrics that the drain needs, where a phase has one.
     pub flows: Flows,
+    /// What is suspended of Auto Scaling, where a request asks for it, and what a deployment has suspended.
+    pub scaling: Scaling,
     /// What an operator has asked for, as the lock's item had it when this turn entered.
     pub order: Option<Order>,
     /// Which hooks the installation may call, as in a policy of IAM; `None` where that is not known.

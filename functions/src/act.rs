@@ -18,7 +18,9 @@ use crate::act_registry;
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::invocation::Invocation;
+use crate::lock;
 use crate::routes;
+use crate::scaling;
 use crate::tags::{IS_PRODUCTION, ROLE, SERVICE, SWAP_INTENT, TASK_SET_ID};
 
 /// Makes one write, while there is time for it.
@@ -53,6 +55,12 @@ pub(crate) async fn act(
         }
         Action::CreateRule(new) => routes::create(clients, new).await,
         Action::DeleteRule { rule } => routes::delete(elb, rule).await,
+        Action::RecordHold { hold } => {
+            lock::record(clients, invocation, request, hold.as_ref()).await
+        }
+        Action::SuspendScaling { wanted } => {
+            scaling::suspend(&clients.auto_scaling, request, *wanted).await
+        }
         Action::CreateTaskSet(new) => create_task_set(ecs, request, new).await,
         Action::RecordSwapIntent {
             target_group,

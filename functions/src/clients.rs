@@ -36,6 +36,8 @@ pub struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// AWS Cloud Map, in which clients find the tasks of some services.
     pub cloud_map: aws_sdk_servicediscovery::Client,
+    /// Application Auto Scaling, which scales some services.
+    pub auto_scaling: aws_sdk_applicationautoscaling::Client,
     /// EventBridge, which takes notifications.
     pub eventbridge: aws_sdk_eventbridge::Client,
     /// The table that the locks are in.
@@ -75,6 +77,8 @@ impl Clients {
             .build();
         let cloud_map = aws_sdk_servicediscovery::config::Builder::from(config);
         let cloud_map = cloud_map.interceptor(unanswered.clone()).build();
+        let auto_scaling = aws_sdk_applicationautoscaling::config::Builder::from(config);
+        let auto_scaling = auto_scaling.interceptor(unanswered.clone()).build();
         Self {
             ecs: aws_sdk_ecs::Client::from_conf(ecs),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
@@ -82,6 +86,7 @@ impl Clients {
             sfn: aws_sdk_sfn::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             cloud_map: aws_sdk_servicediscovery::Client::from_conf(cloud_map),
+            auto_scaling: aws_sdk_applicationautoscaling::Client::from_conf(auto_scaling),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             lock_table: lock_table.to_owned(),
             hook_arns: None,

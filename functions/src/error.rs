@@ -157,7 +157,10 @@ fn classify(code: &str, message: &str, http_status: u16) -> ErrorName {
         | "ListenerNotFound"
         | "RuleNotFound"
         | "LoadBalancerNotFound" => ErrorName::Drift,
-        "ServerException" | "InternalFailure" | "ServiceUnavailable" => ErrorName::Transient,
+        "ServerException"
+        | "InternalFailure"
+        | "ServiceUnavailable"
+        | "ConcurrentUpdateException" => ErrorName::Transient,
         _ if http_status >= 500 => ErrorName::Transient,
         _ if http_status == 429 => ErrorName::Throttled,
         _ => ErrorName::PreflightFailed,

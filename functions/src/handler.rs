@@ -1,12 +1,12 @@
 //! One turn: parse, enter the lock, observe, decide, act, check again, leave the lock, answer.
 
 mod answers;
+mod resume;
 
 use std::str::FromStr;
 
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
-use ebbtide_controller::command::Order;
 use ebbtide_controller::contract::{self, Event, Failure};
 use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
 use ebbtide_controller::lock::{Item, Lock, SETTLE};
@@ -25,7 +25,7 @@ use crate::act::act;
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::invocation::Invocation;
-use crate::lock::{self, Entry};
+use crate::lock::{self, Entry, Section};
 use crate::notices;
 use crate::observe::{Names, observe};
 
@@ -229,11 +229,15 @@ impl Step<'_> {
         let turned = if let Some(answer) = first {
             Ok(answer)
         } else {
-            let turned = self.turn(&deployment, section.order.as_ref()).await;
+            let turned = self.turn(&deployment, &section).await;
             turned.or_else(|error| self.instead(&deployment, error))
         };
         let unanswered = self.clients.unanswered.any();
-        let turned = self.bounded(&deployment, turned, unanswered);
+        let turned = match self.bounded(&deployment, turned, unanswered) {
+            Ok(answer) => Ok(self.at_peace(&deployment, &section, answer).await),
+            failed => failed,
+        };
+        let unanswered = self.clients.unanswered.any();
         let id = &deployment.lock.id;
         let leaving = lock::leave(self, id, &section, turned.as_ref().ok(), unanswered);
         let sending = notices::send(self, turned.as_ref().ok());
@@ -299,19 +303,17 @@ impl Step<'_> {
     }
 
     /// Observes, decides and acts until a check of the world asks for no more writes.
-    async fn turn(
-        &self,
-        deployment: &Deployment,
-        order: Option<&Order>,
-    ) -> Result<Answer, StepError> {
+    async fn turn(&self, deployment: &Deployment, section: &Section) -> Result<Answer, StepError> {
         let Deployment { plan, progress, .. } = deployment;
         let request = &plan.request;
         let mut written = Vec::new();
+        let mut hold = section.hold.clone();
         let mut known = Names::of(plan);
         for _ in 0..ROUNDS {
             let world = self.observe(request, Some(plan), &mut known).await?;
             let mut world = world.ok_or_else(|| World::without_service(&request.service))?;
-            world.order = order.cloned();
+            world.order = section.order.clone();
+            world.scaling.hold.clone_from(&hold);
             // It rises by two a turn, and by one more where a turn failed.
             world.turns = u32::try_from(deployment.lock.turn / 2).unwrap_or(u32::MAX);
             match (self.next)(self.event.phase, &world, plan, progress)? {
@@ -329,6 +331,11 @@ impl Step<'_> {
                 Next::Write(stages) => {
                     for stage in &stages {
                         self.write(request, &world, stage).await?;
+                    }
+                    for action in stages.iter().flatten() {
+                        if let Action::RecordHold { hold: recorded } = action {
+                            hold.clone_from(recorded);
+                        }
                     }
                     written = stages;
                 }

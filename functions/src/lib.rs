@@ -26,6 +26,7 @@ mod observe_settings;
 pub mod operator;
 mod order;
 mod routes;
+mod scaling;
 mod tags;
 mod unanswered;
 

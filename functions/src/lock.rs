@@ -11,22 +11,25 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_controller::auto_scaling::Hold;
 use ebbtide_controller::command::{Answered, Heard, Order, Panel};
 use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{
-    self, Busy, Claim, End, Item, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
+    self, Busy, Claim, End, Item, Lock, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
 };
 use ebbtide_controller::quote::sentence;
 use ebbtide_controller::reason::Code;
 use ebbtide_controller::refusal::ErrorName;
+use ebbtide_controller::request::Request;
 
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::handler::Step;
+use crate::invocation::Invocation;
 use crate::operator;
 
-use item::ends;
+use item::{HOLD, ends, hold};
 pub(crate) use item::{item, number, text};
 
 /// Reads of an item that is written to at the same time, at most.
@@ -64,6 +67,8 @@ pub(crate) struct Section {
     pub(crate) before: Option<Item>,
     /// What an operator has asked for.
     pub(crate) order: Option<Order>,
+    /// Scale-in that a deployment has suspended.
+    pub(crate) hold: Option<Hold>,
     ends: Vec<End>,
 }
 
@@ -73,6 +78,7 @@ impl Section {
             fence: item.fence,
             before,
             order: item.order(me.execution, item.fence),
+            hold: item.hold,
             ends: item.ends,
         }
     }
@@ -314,6 +320,33 @@ pub(crate) async fn leave(
             error = error.message,
             "the lock was not left: the next turn waits until this one must have ended"
         ),
+    }
+}
+
+/// Records in the item that scale-in is suspended, or that it is not, while this invocation is inside.
+pub(crate) async fn record(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    request: &Request,
+    held: Option<&Hold>,
+) -> Result<(), StepError> {
+    let call = on(clients, &Lock::of(request).id)
+        .condition_expression("busyBy = :nonce")
+        .expression_attribute_values(":nonce", text(invocation.nonce))
+        .expression_attribute_values(":one", number(1));
+    let call = match held {
+        Some(held) => call
+            .update_expression(format!("SET {HOLD} = :hold ADD rev :one"))
+            .expression_attribute_values(":hold", hold(held)),
+        None => call.update_expression(format!("REMOVE {HOLD} ADD rev :one")),
+    };
+    match update(call).await? {
+        Updated::Now(_) => Ok(()),
+        // The next turn finds out by entering.
+        Updated::Refused(_) => Err(StepError::new(
+            ErrorName::Transient,
+            "Another invocation has entered the lock.",
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ebbtide_controller::arn::is_of_a_registry;
 use ebbtide_controller::arn::short;
+use ebbtide_controller::auto_scaling::{Scaling, Suspended};
 use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::id::{
@@ -9,7 +10,7 @@ use ebbtide_controller::id::{
 };
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::ready::HEALTHY;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
     Alarm, AlarmState, DeploymentController, Instance, InstanceHealth, LoadBalancer, Registry,
@@ -23,7 +24,7 @@ use crate::error::StepError;
 use crate::observe_details::Details;
 use crate::{
     observe_cloudwatch, observe_ecs, observe_elb, observe_registry, observe_routes,
-    observe_settings,
+    observe_settings, scaling,
 };
 
 /// Names of what there is to read. What is known by name is read at once, and what else is listed after
@@ -74,11 +75,12 @@ pub(crate) async fn observe(
     now: u64,
     known: &mut Names,
 ) -> Result<Option<World>, StepError> {
-    let (cluster, mut balanced, mut registry, task_definition, alarms, mut flows) = try_join!(
+    let (cluster, mut balanced, mut registry, task_definition, target, alarms, mut flows) = try_join!(
         task_sets(clients, phase, request, plan, known),
         balancer(clients, phase, request.load_balancer.as_ref(), known),
         registered(clients, known.registry.as_ref()),
         task_definition(clients, phase, request, plan),
+        scalable_target(clients, phase, request, plan),
         alarms(clients, phase, plan),
         async { Ok(metrics(clients, phase, plan, now).await) },
     )?;
@@ -165,6 +167,7 @@ pub(crate) async fn observe(
         stopped_tasks,
         alarms,
         flows,
+        scaling: Scaling { target, hold: None },
         order: None,
         hook_arns: clients.hook_arns.clone(),
         turns: 0,
@@ -359,6 +362,20 @@ async fn task_definition(
 ) -> Result<Option<TaskDefinition>, StepError> {
     if may_create(phase, plan) {
         observe_ecs::task_definition(&clients.ecs, request).await
+    } else {
+        Ok(None)
+    }
+}
+
+/// What is suspended of Auto Scaling, where it may have to be.
+async fn scalable_target(
+    clients: &Clients,
+    phase: Phase,
+    request: &Request,
+    plan: Option<&Plan>,
+) -> Result<Option<Suspended>, StepError> {
+    if may_create(phase, plan) && request.auto_scaling == AutoScaling::HoldScaleIn {
+        scaling::read(&clients.auto_scaling, request).await
     } else {
         Ok(None)
     }

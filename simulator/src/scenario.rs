@@ -1,5 +1,6 @@
 //! Scenarios: a running service, and how its replacement will behave.
 
+mod auto_scaling;
 mod build;
 mod registry;
 mod routes;
@@ -17,6 +18,7 @@ use crate::world::{
     PreparedAnswer, ServiceRegistry, Timings,
 };
 pub use crate::world::{CallersScenario, ClientsScenario, Discovery};
+pub use auto_scaling::AutoScalingScenario;
 pub use registry::{RecordScenario, RegistryScenario};
 
 /// The settings of a simulated world. Everything has a default: a service of four tasks behind a Network Load
@@ -80,6 +82,9 @@ pub struct Scenario {
     /// Clients with connections, through the production listeners. None: there are none, and none
     /// come.
     pub clients: Option<ClientsScenario>,
+    /// Auto Scaling of the service. None: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_scaling: Option<AutoScalingScenario>,
     /// The Cloud Map registry of the service's tasks. None: there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryScenario>,
@@ -313,6 +318,8 @@ pub enum ScenarioError {
     StartsAt(String),
     #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,
+    #[error("autoScaling: targetCpu is from 1 to 100 percent, and cpu from 0")]
+    Cpu,
     #[error("the simulated AWS refuses this scenario")]
     Refused(#[from] ApiError),
     #[error("a scenario has one alarm of a name, and two of {0}")]
@@ -357,6 +364,7 @@ impl Default for Scenario {
             hook_arns: None,
             commands: Vec::new(),
             clients: None,
+            auto_scaling: None,
             registry: None,
         }
     }

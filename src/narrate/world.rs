@@ -123,6 +123,8 @@ fn telling(kind: &EventKind, detail: Detail) -> Telling {
         | EventKind::RuleChanged { .. }
         | EventKind::RuleCreated { .. }
         | EventKind::RuleDeleted { .. }
+        | EventKind::ScaleInSuspended { .. }
+        | EventKind::PolicyScaled { .. }
         | EventKind::AlarmChanged { .. } => return Telling::Alone,
         EventKind::ServiceCreated { .. }
         | EventKind::ServiceInactive { .. }

@@ -145,6 +145,10 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
             facts.push(("last", format!("{}  {state}: {sentence}", rfc3339(*at))));
         }
     }
+    if let Some(held) = &seen.held {
+        let (since, by) = (rfc3339(held.since), quote(held.by.as_str()));
+        facts.push(("scale-in", format!("suspended since {since} by {by}")));
+    }
     facts.push(("serves", serves(progress).to_owned()));
     facts.extend(
         seen.unread
@@ -172,6 +176,8 @@ mod tests {
     use aws_sdk_sfn::types::ExecutionStatus;
     use serde_json::json;
 
+    use ebbtide_controller::auto_scaling::Hold;
+
     use super::*;
     use crate::narrate::{Mood, What};
 
@@ -195,6 +201,7 @@ mod tests {
             progress,
             said: Some((at, said)),
             unread: None,
+            held: None,
         }
     }
 
@@ -214,6 +221,21 @@ mod tests {
     fn one(seen: &Seen) -> String {
         let lines = of_one(seen, NOW);
         lines.iter().map(|line| line.plain() + "\n").collect()
+    }
+
+    #[test]
+    fn scale_in_that_is_held_is_shown_with_its_time_and_its_execution() {
+        let mut dead = seen(ExecutionStatus::Aborted, &draining());
+        assert!(!one(&dead).contains("scale-in"));
+        dead.held = Some(Hold {
+            since: NOW,
+            by: "arn:aws:states:us-east-1:555555555555:execution:ebbtide:one".into(),
+        });
+        let said = one(&dead);
+        assert!(
+            said.contains("  scale-in     suspended since 2026-01-01T00:15:00Z by arn:aws:"),
+            "{said}"
+        );
     }
 
     #[test]

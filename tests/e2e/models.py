@@ -26,6 +26,7 @@ PAGE = ROOT / "docs" / "aws-models.md"
 PINNED = pathlib.Path(botocore.__file__).parent
 # What AWS calls a service in its models, in the crate of its Rust SDK, and here in a file of the wire layer.
 SERVICES = {
+    "application-autoscaling": ("applicationautoscaling", "auto_scaling"),
     "cloudwatch": ("cloudwatch", "cloudwatch"),
     "dynamodb": ("dynamodb", "dynamodb"),
     "ecs": ("ecs", "ecs"),

@@ -101,12 +101,16 @@ def local(element):
     return element.tag.rsplit("}", 1)[-1]
 
 
+# What boto3 calls them, where it is another name.
+CLIENTS = {"elb": "elbv2", "autoscaling": "application-autoscaling"}
+
+
 class World:
     """An account's clients, and what a test builds with them, once, when it asks for it."""
 
     def __init__(self, endpoint, unfit):
         for service in OPERATIONS:
-            setattr(self, service, connect({"elb": "elbv2"}.get(service, service), endpoint, unfit))
+            setattr(self, service, connect(CLIENTS.get(service, service), endpoint, unfit))
         self.name = f"e2e-{next(NUMBERS)}"
 
     @cached_property
@@ -262,6 +266,24 @@ class World:
 
     def item(self):
         return self.dynamodb.get_item(**self.of_item(ConsistentRead=True)).get("Item")
+
+    @cached_property
+    def of_target(self):
+        """A service that is a scalable target."""
+        target = {
+            "ServiceNamespace": "ecs",
+            "ResourceId": f"service/{self.cluster}/{self.service}",
+            "ScalableDimension": "ecs:service:DesiredCount",
+        }
+        self.autoscaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=9)
+        return target
+
+    @property
+    def scalable_target(self):
+        """As it is described, among others."""
+        mine = self.of_target["ResourceId"]
+        pages = self.autoscaling.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="ecs")
+        return next(one for page in pages for one in page["ScalableTargets"] if one["ResourceId"] == mine)
 
     @cached_property
     def namespace(self):
@@ -436,6 +458,21 @@ EVENTS = {
     "PutEvents": lambda w: [(answer["FailedEntryCount"], len(answer["Entries"][0]["EventId"])) for answer in [put_event(w)]] == [(0, 36)],
 }
 
+AUTO_SCALING = {
+    "DescribeScalableTargets": lambda w: w.scalable_target["CreationTime"].year >= 2026,
+    "RegisterScalableTarget": lambda w: suspended(w, DynamicScalingInSuspended=True)
+    == {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": False, "ScheduledScalingSuspended": False},
+}
+
+
+def suspended(w, **state):
+    """What is suspended once that was asked for; minimum and maximum stay."""
+    w.autoscaling.register_scalable_target(**w.of_target, SuspendedState=state)
+    target = w.scalable_target
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 9)
+    return target["SuspendedState"]
+
+
 SERVICEDISCOVERY = {
     "CreatePrivateDnsNamespace": lambda w: w.namespace.startswith("ns-"),
     "ListNamespaces": lambda w: namespaces(w)[w.namespace] == "DNS_PRIVATE",
@@ -494,6 +531,7 @@ OPERATIONS = {
     "cloudwatch": CLOUDWATCH,
     "events": EVENTS,
     "servicediscovery": SERVICEDISCOVERY,
+    "autoscaling": AUTO_SCALING,
     # An account without executions has no answer to the only one.
     "stepfunctions": {"DescribeExecution": None},
 }
@@ -769,6 +807,31 @@ CLOUDWATCH_REFUSALS = [
     ("GetMetricData", "ValidationError", lambda w: metric_data(w, StartTime=NOW, EndTime=NOW)),
 ]
 EVENTS_REFUSALS = [("PutEvents", "ValidationException", lambda w: w.events.put_events(Entries=[]))]
+AUTO_SCALING_REFUSALS = [
+    ("DescribeScalableTargets", "ValidationException", lambda w: w.autoscaling.describe_scalable_targets(ServiceNamespace="dynamodb")),
+    (
+        "DescribeScalableTargets",
+        "InvalidNextTokenException",
+        lambda w: w.autoscaling.describe_scalable_targets(ServiceNamespace="ecs", NextToken="x"),
+    ),
+    (
+        "RegisterScalableTarget",
+        "ValidationException",
+        lambda w: w.autoscaling.register_scalable_target(**{**w.of_target, "ResourceId": f"service/{w.cluster}/none"}),
+    ),
+    ("RegisterScalableTarget", "ValidationException", lambda w: w.autoscaling.register_scalable_target(**w.of_target, MinCapacity=10)),
+    # A target that is new needs both.
+    (
+        "RegisterScalableTarget",
+        "ValidationException",
+        lambda w: w.autoscaling.register_scalable_target(
+            ServiceNamespace="ecs",
+            ResourceId=f"service/{w.cluster}/{w.service}",
+            ScalableDimension="ecs:service:DesiredCount",
+            SuspendedState={"DynamicScalingInSuspended": True},
+        ),
+    ),
+]
 NO_REGISTRY = "srv-0000000000000000"
 SERVICEDISCOVERY_REFUSALS = [
     ("CreatePrivateDnsNamespace", "InvalidInput", lambda w: w.servicediscovery.create_private_dns_namespace(Name="a b", Vpc="vpc-1")),
@@ -837,6 +900,7 @@ REFUSALS = {
     "cloudwatch": CLOUDWATCH_REFUSALS,
     "events": EVENTS_REFUSALS,
     "servicediscovery": SERVICEDISCOVERY_REFUSALS,
+    "autoscaling": AUTO_SCALING_REFUSALS,
     "stepfunctions": STEPFUNCTIONS_REFUSALS,
 }
 
@@ -881,6 +945,7 @@ UNKNOWN = {
     "cloudwatch": ("list_dashboards", "UnknownOperationException"),
     "events": ("list_rules", "UnknownOperationException"),
     "servicediscovery": ("list_operations", "UnknownOperationException"),
+    "autoscaling": ("describe_scaling_policies", "UnknownOperationException"),
     "stepfunctions": ("list_state_machines", "UnknownOperationException"),
 }
 

@@ -1,6 +1,7 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S19 and S21 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S21 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
+mod auto_scaling;
 mod end;
 mod lock;
 mod quiet;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Call, ExecutionStatus, Phase, Registry, TargetGroup, TaskSet, TaskSetStatus, World,
+    Call, ExecutionStatus, Phase, Registry, ScalableTarget, TargetGroup, TaskSet, TaskSetStatus,
+    World,
 };
 use serde_json::Value;
 
@@ -65,6 +67,8 @@ pub(crate) struct Watch {
     closed: Option<(u64, u64)>,
     /// The case's hooks: function and point.
     hooks: BTreeSet<String>,
+    /// The scalable target, as it was at first.
+    scaling: Option<ScalableTarget>,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -96,6 +100,7 @@ impl Watch {
                 && living(&case.world).next().is_some(),
             closed: quiet::closed(&case.event),
             hooks: hooks(&case.event),
+            scaling: auto_scaling::target(&case.world),
             rolling_back: false,
             broken: None,
             checks: 0,
@@ -169,6 +174,9 @@ impl Watch {
         if let Some(what) = lacking.or(stopped) {
             return Some(what);
         }
+        if let Some(what) = auto_scaling::changed(world, self.scaling.as_ref()) {
+            return Some(what);
+        }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
         if sets.len() > 5 {
             return Some(format!("S10: {} task sets", sets.len()));
@@ -219,7 +227,12 @@ impl Watch {
 
     /// S6: nothing of AWS's is written without the lock.
     fn owned(before: &World, after: &World, call: &Call) -> Option<String> {
-        let services = ["ecs:", "elastic", "servicediscovery:"];
+        let services = [
+            "ecs:",
+            "elastic",
+            "servicediscovery:",
+            "application-autoscaling:",
+        ];
         let mut services = services.iter();
         let ours = services.any(|service| call.operation.starts_with(service));
         if !ours || same_resources(before, after) {
@@ -567,7 +580,7 @@ fn neighbours(world: &World) -> Vec<String> {
     groups.chain(listeners).chain(rules).collect()
 }
 
-/// Whether a call has changed nothing of ECS or Elastic Load Balancing.
+/// Whether a call has changed nothing but the lock.
 fn same_resources(before: &World, after: &World) -> bool {
     let services = |world: &World| world.service(CLUSTER, SERVICE).cloned();
     let (sets, same_sets) = (
@@ -582,6 +595,7 @@ fn same_resources(before: &World, after: &World) -> bool {
     };
     services(before) == services(after)
         && instances(before) == instances(after)
+        && auto_scaling::target(before) == auto_scaling::target(after)
         && sets == same_sets
         && before
             .target_groups()

@@ -119,7 +119,7 @@ impl Later {
     fn alike_in(&mut self, name: &str, one: &Value, other: &Value) -> bool {
         let numbers = number(one).zip(number(other));
         match (name, numbers) {
-            ("swapped" | "began" | "until", Some((one, other))) => {
+            ("swapped" | "began" | "until" | "since", Some((one, other))) => {
                 let seconds = Duration::from_secs;
                 self.instant(seconds(one), seconds(other), seconds(1))
             }

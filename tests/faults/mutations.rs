@@ -1,6 +1,7 @@
 //! The suite can fail: with a wrong decision in the place of ours, each of these reports the invariant
 //! that is broken.
 
+mod auto_scaling;
 mod command;
 mod decisions;
 mod lock;

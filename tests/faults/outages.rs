@@ -52,6 +52,7 @@ outages! {
     an_outage_after_any_write_with_groups_replaced = "groups replaced",
     an_outage_after_any_write_with_several_listeners = "several production listeners",
     an_outage_after_any_write_of_a_first_deployment = "first deployment",
+    an_outage_after_any_write_with_scale_in_held = "auto scaling",
 }
 
 /// Runs a case in which a service goes away for some minutes when a state is entered for the nth time
@@ -84,7 +85,10 @@ async fn with_an_outage(
 }
 
 async fn minutes_without(service: &'static str) {
-    let mut case = scenarios::two_tasks();
+    let mut case = match service {
+        "application-autoscaling" => scenarios::named("auto scaling"),
+        _ => scenarios::two_tasks(),
+    };
     case.event["alarms"] = json!(["errors"]);
     case.world
         .put_alarm("errors", AlarmType::MetricAlarm, AlarmState::Ok)
@@ -129,5 +133,6 @@ minutes! {
     a_healthy_version_outlasts_an_outage_of_elastic_load_balancing = "elasticloadbalancing",
     a_healthy_version_outlasts_an_outage_of_dynamodb = "dynamodb",
     a_healthy_version_outlasts_an_outage_of_cloudwatch = "cloudwatch",
+    a_healthy_version_outlasts_an_outage_of_application_auto_scaling = "application-autoscaling",
     a_healthy_version_outlasts_an_outage_of_lambda = "lambda",
 }

@@ -155,6 +155,12 @@ every_first! { a_registry = "a registry":
     late_and_another = Fault::Late(12),
 }
 
+// What is suspended, and what the lock's item says of it.
+every_first! { auto_scaling = "auto scaling":
+    lost_reply_and_another = Fault::LostReply,
+    late_and_another = Fault::Late(12),
+}
+
 // A shift, hooks, a pause and an operator's commands.
 every_first! { everything = "everything":
     lost_reply_and_another = Fault::LostReply,

@@ -54,10 +54,10 @@ pub(crate) fn reads(operation: &str) -> bool {
     verbs.any(|verb| name.starts_with(verb))
 }
 
-/// Whether the functions tell how a call has failed, where the SDK's next attempt succeeds: a write to ECS
-/// or Elastic Load Balancing that was not answered may still land.
+/// Whether the functions tell how a call has failed, where the SDK's next attempt succeeds: a write to ECS, Elastic Load
+/// Balancing or Application Auto Scaling that was not answered may still land.
 pub(crate) fn is_told_apart(operation: &str) -> bool {
-    let mut services = ["ecs:", "elasticloadbalancing:"].iter();
+    let mut services = ["ecs:", "elasticloadbalancing:", "application-autoscaling:"].iter();
     services.any(|service| operation.starts_with(service)) && !reads(operation)
 }
 

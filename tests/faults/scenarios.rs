@@ -218,6 +218,7 @@ pub(crate) fn all() -> Vec<Case> {
         refused_in_a_registry(),
     ];
     cases.extend(quiet_hours());
+    cases.extend(auto_scaling());
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
         case.world.counts_deregistering = false;
@@ -406,6 +407,52 @@ fn first_in_a_registry() -> Case {
     case.event["registry"] = json!({"registryArn": registry});
     case.event["subnets"] = names.subnets.into();
     case.event["task_sg"] = names.security_groups.into();
+    case
+}
+
+/// Application Auto Scaling scales it, but for the time of a deployment; scheduled actions are suspended all the time.
+fn scaled_by_itself(name: &'static str, scenario: &Scenario, ends: Ends) -> Case {
+    let more = json!({
+        "autoScaling": "holdScaleIn",
+        "scaledown_decrement": 100,
+        "readinessTimeout": if ends == Ends::Deployed { 1_800 } else { 180 },
+        "failedTasks": 100,
+    });
+    let mut case = case(name, scenario, &more, ends);
+    let target = json!({
+        "ServiceNamespace": "ecs",
+        "ResourceId": format!("service/{CLUSTER}/{SERVICE}"),
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "MinCapacity": 1,
+        "MaxCapacity": 10,
+        "SuspendedState": {"ScheduledScalingSuspended": true},
+    });
+    let target = serde_json::from_value(target).unwrap();
+    case.world.register_scalable_target(&target).unwrap();
+    case
+}
+
+fn auto_scaling() -> [Case; 3] {
+    let sick = one_task(|scenario| scenario.replacement.never_healthy = true);
+    let back = Ends::RolledBack("NotReadyTimeout");
+    [
+        scaled_by_itself("auto scaling", &scenario(1), Ends::Deployed),
+        scaled_by_itself("auto scaling, never healthy", &sick, back),
+        suspended_by_a_person(),
+    ]
+}
+
+fn suspended_by_a_person() -> Case {
+    let name = "scale-in suspended by a person";
+    let mut case = scaled_by_itself(name, &scenario(1), Ends::Deployed);
+    let suspended = json!({
+        "ServiceNamespace": "ecs",
+        "ResourceId": format!("service/{CLUSTER}/{SERVICE}"),
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "SuspendedState": {"DynamicScalingInSuspended": true},
+    });
+    let suspended = serde_json::from_value(suspended).unwrap();
+    case.world.register_scalable_target(&suspended).unwrap();
     case
 }
 

@@ -20,8 +20,8 @@ const EVERY_WAY: &str = "two tasks";
 /// What can go wrong with a call: how it fails, what a write may come to, and the faults that would change
 /// its answer.
 ///
-/// The SDK makes another attempt whichever way a call fails. The functions tell a write to ECS or Elastic
-/// Load Balancing that was not answered, and may still land, from one that was; no other call.
+/// The SDK makes another attempt whichever way a call fails. The functions tell a write to ECS, Elastic Load
+/// Balancing or Application Auto Scaling that was not answered, and may still land, from one that was; no other call.
 fn faults_of(turn: usize, case: &Case, operation: &str, telling: &[Fault]) -> Vec<Fault> {
     let every_way = case.name == EVERY_WAY;
     let told_apart = is_told_apart(operation);
@@ -197,6 +197,9 @@ every_scenario! {
     an_alarm_in_a_registry = "an alarm in a registry" in [whole],
     health_that_ecs_puts_back = "health that ECS puts back" in [whole],
     a_registry_beside_a_load_balancer = "a registry beside a load balancer" in [whole],
+    auto_scaling = "auto scaling" in [whole],
+    auto_scaling_never_healthy = "auto scaling, never healthy" in [whole],
+    scale_in_suspended_by_a_person = "scale-in suspended by a person" in [whole],
     refused_in_a_registry = "refused in a registry" in [whole],
     first_deployment_into_a_registry = "first deployment into a registry" in [whole],
 }

@@ -86,6 +86,9 @@ every_stop! {
     stopped_anywhere_in_a_registry_and_redriven_it_deploys: redriven in "a registry",
     stopped_anywhere_in_a_shift_by_tasks_and_started_anew_it_converges: anew in "a shift by tasks",
     stopped_anywhere_in_a_rollback_in_a_registry_and_started_anew_it_converges: anew in "an alarm in a registry",
+    stopped_anywhere_with_scale_in_held_and_started_anew_it_is_resumed: anew in "auto scaling",
+    stopped_anywhere_with_scale_in_held_and_redriven_it_is_resumed: redriven in "auto scaling",
+    stopped_anywhere_in_a_rollback_with_scale_in_held_and_started_anew_it_is_resumed: anew in "auto scaling, never healthy",
     stopped_anywhere_in_a_sick_deployment_and_started_anew_it_converges: anew in "sick after the swap",
 }
 

@@ -1,6 +1,7 @@
 //! The whole on one machine: the shipped state machine over the real functions, over the real SDK
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
+mod auto_scaling;
 mod checks;
 mod commands;
 mod deployment;

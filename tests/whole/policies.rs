@@ -122,13 +122,21 @@ fn every_role_and_policy_takes_the_path_and_every_role_the_boundary() {
     let seen: Vec<_> = seen.into_iter().collect();
     assert_eq!(
         seen,
-        [("AWS::IAM::ManagedPolicy", 3), ("AWS::IAM::Role", 4)]
+        [("AWS::IAM::ManagedPolicy", 4), ("AWS::IAM::Role", 4)]
     );
 }
 
 /// Which conditions a call on a cluster, on tags, on roles and on events must have: what the service
 /// authorization reference knows of the action.
-const CONDITIONS: [(&str, &[&str]); 15] = [
+const CONDITIONS: [(&str, &[&str]); 17] = [
+    (
+        "application-autoscaling:RegisterScalableTarget",
+        &[
+            "application-autoscaling:scalable-dimension",
+            "application-autoscaling:service-namespace",
+        ],
+    ),
+    ("ecs:UpdateService", &["aws:ViaAWSService"]),
     ("ecs:DescribeServices", &["ecs:cluster"]),
     ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
     (

@@ -378,6 +378,9 @@ fn remark(remark: &Remark) -> Value {
             json!({"code": code, "taskSet": task_set, "tasks": tasks, "fix": fix})
         }
         Remark::TestRule { rule, .. } => json!({"code": code, "rule": rule, "fix": fix}),
+        Remark::ScaleInHeld { resource, why } => {
+            json!({"code": code, "resource": resource, "why": why, "fix": fix})
+        }
         Remark::Hook(why) => json!({"code": code, "why": why, "fix": fix}),
         Remark::Late { finish_by, seconds } => {
             json!({"code": code, "finishBy": rfc3339(*finish_by), "seconds": seconds, "fix": fix})

@@ -3,6 +3,7 @@
 //! A finding says what was seen, why it matters and what to do. Only errors stop a deployment,
 //! and they are what preflight refuses by itself.
 
+mod auto_scaling;
 mod capacity;
 mod checks;
 mod connections;
@@ -136,6 +137,7 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));
     found.extend(capacity::findings(&scene));
+    found.extend(auto_scaling::findings(&scene));
     found.sort_by_key(|finding| finding.severity);
     found
 }

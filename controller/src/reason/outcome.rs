@@ -52,6 +52,13 @@ pub enum Remark {
         /// Its ARN.
         rule: RouteArn,
     },
+    /// Scale-in could not be resumed.
+    ScaleInHeld {
+        /// The service, as Application Auto Scaling names it.
+        resource: String,
+        /// Why not.
+        why: String,
+    },
     /// A hook that could undo nothing any more did not succeed: in words.
     Hook(String),
     /// The deployment has ended after `finishBy`.
@@ -70,6 +77,7 @@ impl Remark {
             Self::Straggler { .. } => "straggler",
             Self::SlowDeletion { .. } => "slowDeletion",
             Self::TestRule { .. } => "testRule",
+            Self::ScaleInHeld { .. } => "scaleInHeld",
             Self::Hook(_) => "hook",
             Self::Late { .. } => "late",
         }
@@ -90,6 +98,10 @@ impl Remark {
                 "The functions' log has AWS's answer. Delete it: {}. The next deployment tries it again.",
                 deleted_by(rule)
             ),
+            Self::ScaleInHeld { resource, .. } => format!(
+                "The next deployment resumes it. To resume it now: {}.",
+                resumed_by(resource)
+            ),
             Self::Hook(_) => "Read what the function has written: aws logs tail.".to_owned(),
             Self::Late { .. } => {
                 "The drain keeps to what clients bear. Start the next deployment earlier, drain faster, or set a later finishBy."
@@ -97,6 +109,13 @@ impl Remark {
             }
         }
     }
+}
+
+/// What resumes scale-in alone.
+pub fn resumed_by(resource: &str) -> String {
+    format!(
+        "aws application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension ecs:service:DesiredCount --resource-id {resource} --suspended-state DynamicScalingInSuspended=false"
+    )
 }
 
 fn deleted_by(rule: &RouteArn) -> String {
@@ -116,6 +135,11 @@ impl fmt::Display for Remark {
                 f,
                 "{name} is a test rule that could not be deleted ({})",
                 deleted_by(rule)
+            ),
+            Self::ScaleInHeld { resource, why } => write!(
+                f,
+                "scale-in of {resource} was not resumed ({})",
+                why.trim_end_matches('.')
             ),
             Self::Hook(why) => f.write_str(why.trim_end_matches('.')),
             Self::Late { finish_by, seconds } => write!(

@@ -8,9 +8,9 @@ use super::values::{
     text_where, whole,
 };
 use super::{
-    CHECKS, CHECKS_FIELDS, DRAIN_FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS, Problem,
-    REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
-    WINDOW_FIELDS,
+    AutoScaling, CHECKS, CHECKS_FIELDS, DRAIN_FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS,
+    Problem, REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode,
+    TEST_FIELDS, WINDOW_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -124,6 +124,7 @@ pub const FIELDS: &[(&str, &str)] = &[
         "finishBy",
         "a time from 1970 on, to the second and with its offset, such as 2026-01-31T06:00:00+01:00",
     ),
+    ("autoScaling", "leave or holdScaleIn"),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
     ("comment", "text of at most 1024 characters"),
@@ -208,6 +209,8 @@ impl Reader<'_> {
         let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let alarms = self.optional("alarms", alarm_names);
         let rollback_on_failure = self.optional("rollbackOnFailure", Value::as_bool);
+        let auto_scaling =
+            self.optional("autoScaling", |value| AutoScaling::parse(value.as_str()?));
         let swap_mode = self.optional("swapMode", |value| SwapMode::parse(value.as_str()?));
         let dry_run = self.optional("dryRun", Value::as_bool);
         let comment = self.optional("comment", |value| {
@@ -252,6 +255,7 @@ impl Reader<'_> {
             shift: self.shift(),
             window: self.window(),
             finish_by: self.finish_by(),
+            auto_scaling: auto_scaling.unwrap_or(AutoScaling::Leave),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,

@@ -6,6 +6,7 @@ use super::order::order;
 use super::registry::{of_container, registry};
 use super::told::Told;
 use super::words::{OTHER, Words};
+use crate::auto_scaling::{Hold, Suspended};
 use crate::checks::Side;
 use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
@@ -141,6 +142,7 @@ impl Seen {
             "service" => service(world, &mut words),
             "definition" => definition(&mut world.task_definition, &mut words),
             "balancer" => balancer(world, &mut words),
+            "scaling" => scaling(world, &mut words),
             "registry" => registry(world, &mut self.state, &mut words),
             "rule" => self.rule(&mut words),
             name if GROUPS.contains(&name) => self.group(name, &mut words),
@@ -315,6 +317,26 @@ fn with_arns(text: &str) -> String {
     names.fold(text.to_owned(), |text, (name, arn)| {
         text.replace(&name, &arn)
     })
+}
+
+/// A scalable target that is `active`, or what of it is suspended: `in`, `out`, `scheduled`; `held SINCE BY` by a
+/// deployment.
+fn scaling(world: &mut World, words: &mut Words<'_>) {
+    world.scaling.target = Some(Suspended::default());
+    while let Some(word) = words.next() {
+        let target = world.scaling.target.as_mut().unwrap();
+        match word {
+            "active" => {}
+            "in" => target.scale_in = true,
+            "out" => target.scale_out = true,
+            "scheduled" => target.scheduled = true,
+            "held" => {
+                let (since, by) = (words.number(), words.word().into());
+                world.scaling.hold = Some(Hold { since, by });
+            }
+            other => panic!("scaling {other}"),
+        }
+    }
 }
 
 /// What CloudWatch has: `SECONDS-AGO VALUE` of a series, newest first, or `error NAME`.

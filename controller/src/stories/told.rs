@@ -146,7 +146,10 @@ fn write(action: &Action) -> String {
         | Action::DeregisterInstances { .. }
         | Action::DeregisterTargets { .. }
         | Action::DeleteTaskSet { .. }
-        | Action::DeleteRule { .. } => String::new(),
+        | Action::DeleteRule { .. }
+        | Action::RecordHold { hold: None } => String::new(),
+        Action::RecordHold { hold: Some(hold) } => format!(": since {} by {}", hold.since, hold.by),
+        Action::SuspendScaling { wanted } => format!(": {wanted:?}"),
     };
     format!("{action}{more}")
 }

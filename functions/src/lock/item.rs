@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use ebbtide_controller::auto_scaling::Hold;
 use ebbtide_controller::lock::{ENDS, End, Item};
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::point::Point;
@@ -34,7 +35,26 @@ pub(crate) fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
         panel: attributes.get("command").and_then(operator::panel),
         answered: attributes.get("answered").and_then(operator::answered),
         waits: string("waits").and_then(|name| Point::parse(name)),
+        hold: attributes.get(HOLD).and_then(read_hold),
     }
+}
+
+/// The attribute that says that scale-in is held.
+pub(super) const HOLD: &str = "scaleInHeld";
+
+pub(super) fn hold(hold: &Hold) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("since".to_owned(), number(hold.since)),
+        ("by".to_owned(), text(hold.by.as_str())),
+    ]))
+}
+
+fn read_hold(kept: &AttributeValue) -> Option<Hold> {
+    let kept = kept.as_m().ok()?;
+    Some(Hold {
+        since: kept.get("since")?.as_n().ok()?.parse().ok()?,
+        by: kept.get("by")?.as_s().ok()?.as_str().into(),
+    })
 }
 
 /// An end is kept as the name of the state, the execution's start and its ARN.
@@ -88,6 +108,16 @@ mod tests {
         assert_eq!(read.len(), ENDS);
         assert_eq!(read[0], newest);
         assert_eq!(read[1..], before[..2]);
+    }
+
+    #[test]
+    fn a_hold_survives_the_table() {
+        let kept = Hold {
+            since: 7,
+            by: "arn:me".into(),
+        };
+        let attributes = HashMap::from([(HOLD.to_owned(), hold(&kept))]);
+        assert_eq!(item(&attributes).hold, Some(kept));
     }
 
     #[test]

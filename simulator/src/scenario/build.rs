@@ -71,8 +71,8 @@ fn services_starting_at(
         world.set_behaviour(&built.replacement, scenario.replacement.clone())?;
     }
     world.begin();
-    for (scenario, _, built) in &all {
-        scenario.begin(&mut world, built)?;
+    for (scenario, names, built) in &all {
+        scenario.begin(&mut world, names, built)?;
     }
     Ok(world)
 }
@@ -190,7 +190,7 @@ impl Scenario {
     }
 
     /// What happens from the start on.
-    fn begin(&self, world: &mut World, built: &Built) -> Result<(), ScenarioError> {
+    fn begin(&self, world: &mut World, names: &Names, built: &Built) -> Result<(), ScenarioError> {
         self.set_alarms(world)?;
         for hook in &self.hooks {
             world.put_function(&hook.function, hook.answers.clone());
@@ -199,6 +199,7 @@ impl Scenario {
         if let Some(clients) = &self.clients {
             world.connect_clients(clients, &built.routes)?;
         }
+        self.scale_by_itself(world, names)?;
         self.connect_callers(world, built.registry.as_ref())
     }
 

@@ -1,10 +1,11 @@
-//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, Cloud Map and EventBridge, awsJson1.0 for DynamoDB,
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, Cloud Map, Application Auto Scaling and EventBridge, awsJson1.0 for DynamoDB,
 //! Step Functions and CloudWatch, smithy-rpc-v2-cbor for CloudWatch too, awsQuery for Elastic Load
 //! Balancing.
 //!
 //! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
 //! what delays, loses or repeats calls wraps it.
 
+mod auto_scaling;
 mod cbor;
 mod cloudwatch;
 mod distortion;

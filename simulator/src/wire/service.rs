@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::distortion::asked_page;
 use super::{
-    Answer, Handler, cloudwatch, dynamodb, ecs, elb, events, respond, servicediscovery, states,
-    without_nulls,
+    Answer, Handler, auto_scaling, cloudwatch, dynamodb, ecs, elb, events, respond,
+    servicediscovery, states, without_nulls,
 };
 use crate::world::{ApiError, World};
 
@@ -106,6 +106,15 @@ static SERVICEDISCOVERY: Service = Service {
     ..USUAL
 };
 
+static AUTO_SCALING: Service = Service {
+    name: "application-autoscaling",
+    target: "AnyScaleFrontendService.",
+    content_type: "application/x-amz-json-1.1",
+    operations: auto_scaling::OPERATIONS,
+    server_error: "InternalServiceException",
+    ..USUAL
+};
+
 /// The only one that has no target.
 pub(super) static ELB: Service = Service {
     name: "elasticloadbalancing",
@@ -118,13 +127,14 @@ pub(super) static ELB: Service = Service {
 };
 
 /// Those with a target.
-pub(super) static SERVICES: [&Service; 6] = [
+pub(super) static SERVICES: [&Service; 7] = [
     &ECS,
     &DYNAMODB,
     &STATES,
     &CLOUDWATCH,
     &EVENTS,
     &SERVICEDISCOVERY,
+    &AUTO_SCALING,
 ];
 
 impl Service {

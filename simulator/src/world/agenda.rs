@@ -39,6 +39,8 @@ pub(crate) enum Due {
         alarm: String,
         state: AlarmState,
     },
+    /// A policy of a scalable target compares its metric with its target.
+    ScalingEvaluated(String),
 }
 
 /// A [`Due`] with its time; equal times keep the order in which they were scheduled.
@@ -90,7 +92,8 @@ impl World {
             Due::DiscoverySees(_)
             | Due::InstanceHealthRestored(_)
             | Due::InstanceRegisteredAgain(_)
-            | Due::AlarmChanges { .. } => Vec::new(),
+            | Due::AlarmChanges { .. }
+            | Due::ScalingEvaluated(_) => Vec::new(),
         }
     }
 
@@ -127,6 +130,7 @@ impl World {
             }
             Due::InstanceHealthRestored(task) => self.restore_instance_health(&task),
             Due::InstanceRegisteredAgain(task) => self.register_instance_again(&task),
+            Due::ScalingEvaluated(resource) => self.evaluate_scaling(&resource),
             Due::AlarmChanges { alarm, state } => self.alarm_changes(&alarm, state),
         }
         true

@@ -110,6 +110,10 @@ kinds! {
         "Rule {number} of listener :{port} was deleted.";
     TagsChanged { arn: String }
         "Tags of {} were changed.", arn.splitn(6, ':').nth(5).unwrap_or(arn);
+    ScaleInSuspended { resource: String, suspended: bool }
+        "Scale-in of {resource} was {}.", if *suspended { "suspended" } else { "resumed" };
+    PolicyScaled { service: String, cpu: f64, target: f64 }
+        "Target tracking scales service {service}: average CPU {cpu:.0} %, target {target:.0} %.";
     AlarmChanged { alarm: String, state: String }
         "Alarm {alarm} is {state}.";
     EventPut { source: String, detail_type: String, detail: Value }

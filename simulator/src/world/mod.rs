@@ -19,6 +19,7 @@ mod action_form;
 mod agenda;
 mod alarm;
 mod application;
+mod auto_scaling;
 mod behaviour;
 mod bus;
 mod callers;
@@ -69,6 +70,8 @@ pub use action::*;
 pub(crate) use action_form::{EXTRA_PARAMETERS, type_of};
 pub use alarm::*;
 pub use application::Level;
+pub(crate) use auto_scaling::DIMENSION;
+pub use auto_scaling::{RegisterScalableTarget, ScalableTarget, SuspendedState};
 pub use behaviour::*;
 pub use bus::*;
 pub use callers::*;
@@ -168,6 +171,8 @@ pub struct World {
     pub hook_arns: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "CloudMap::is_empty")]
     pub(crate) cloud_map: CloudMap,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) scalable_targets: BTreeMap<String, ScalableTarget>,
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 use ebbtide_simulator::world::{TargetGroup, TaskSet, TaskSetStatus, World};
 
+use super::auto_scaling::is_recorded;
 use super::lock::lock_item;
 use super::routes::{Route, routes};
 use super::{is_down, is_production, reached};
@@ -74,6 +75,9 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
     }
     if let Some(route) = routes(world).find(Route::is_created) {
         return Some(format!("L2: {route} is left"));
+    }
+    if is_recorded(world) {
+        return Some("S20: scale-in is still suspended".to_owned());
     }
     let owner = lock_item(world)?.get("owner")?;
     Some(format!("L2: the lock is still {owner:?}'s"))

@@ -144,7 +144,10 @@ impl<'a> Call<'a> {
     fn of_others(&self, service: &str, operation: &str) -> Option<Vec<Access>> {
         let input = &self.input;
         Some(match (service, operation) {
-            ("cloudwatch", "DescribeAlarms" | "GetMetricData") => self.everywhere(Keys::new()),
+            ("cloudwatch", "DescribeAlarms" | "GetMetricData")
+            | ("application-autoscaling", "DescribeScalableTargets") => {
+                self.everywhere(Keys::new())
+            }
             ("servicediscovery", "GetService") => {
                 vec![self.on(self.registry("Id"), Keys::new())]
             }
@@ -155,6 +158,24 @@ impl<'a> Call<'a> {
             ) => self.everywhere(self.registry_key()),
             ("servicediscovery", "DeregisterInstance") => {
                 vec![self.on(self.registry("ServiceId"), self.registry_key())]
+            }
+            // The ARN of a target is not known before: policies name all of an account and region.
+            ("application-autoscaling", "RegisterScalableTarget") => {
+                let target = self.arn(service, "scalable-target/0ec50000000000000000000000000000");
+                let mut keys = Keys::new();
+                let dimension = text(&input["ScalableDimension"]);
+                put(
+                    &mut keys,
+                    "application-autoscaling:scalable-dimension",
+                    dimension,
+                );
+                let namespace = text(&input["ServiceNamespace"]);
+                put(
+                    &mut keys,
+                    "application-autoscaling:service-namespace",
+                    namespace,
+                );
+                vec![self.on(target, keys)]
             }
             ("dynamodb", "GetItem" | "UpdateItem") => {
                 let table = format!("table/{}", text(&input["TableName"]));

@@ -2,6 +2,7 @@
 //! person's hand, another deployment, a stale read, an AWS that says something new).
 
 use arbitrary::Unstructured;
+use ebbtide_controller::auto_scaling::{Hold, Scaling, Suspended};
 use ebbtide_controller::budget::Control;
 use ebbtide_controller::checks::{Check, Checked, Compared, NoData};
 use ebbtide_controller::contract::Failure;
@@ -9,7 +10,7 @@ use ebbtide_controller::deployment::{Outgoing, Progress};
 use ebbtide_controller::flows::{Flows, Point};
 use ebbtide_controller::id::TaskSetId;
 use ebbtide_controller::pace::{Budget, Metric, OnDeadline, Pace, TASK_SET};
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_controller::world::{
     Alarm, Created, Forward, Route, Rule, Targets, TaskSetLoadBalancer, TaskSetStatus,
     WeightedTargetGroup,
@@ -37,7 +38,7 @@ const TASK_SETS: [&str; 5] = [
 
 type Change = fn(&mut Scene, &mut Unstructured<'_>);
 
-const CHANGES: [Change; 18] = [
+const CHANGES: [Change; 19] = [
     listener_forwards,
     listener_is_tagged,
     listener_comes_or_goes,
@@ -56,6 +57,7 @@ const CHANGES: [Change; 18] = [
     tasks_stop,
     found_in_a_registry,
     hours_are_quiet,
+    scaled_by_itself,
 ];
 
 impl Scene {
@@ -451,6 +453,23 @@ fn deployment_goes_back(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         error: one(bytes, &errors).to_owned(),
         cause: "It went wrong.".to_owned(),
     });
+}
+
+/// With Auto Scaling, of which anything is suspended, by a deployment or not.
+fn scaled_by_itself(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    scene.deployment.plan.request.auto_scaling =
+        one(bytes, &[AutoScaling::HoldScaleIn, AutoScaling::Leave]);
+    scene.world.scaling = Scaling {
+        target: (!once_in(bytes, 4)).then(|| Suspended {
+            scale_in: once_in(bytes, 2),
+            scale_out: once_in(bytes, 2),
+            scheduled: once_in(bytes, 2),
+        }),
+        hold: once_in(bytes, 2).then(|| Hold {
+            since: u64::from(count(bytes)),
+            by: "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-0".into(),
+        }),
+    };
 }
 
 fn alarm_rings(scene: &mut Scene, bytes: &mut Unstructured<'_>) {

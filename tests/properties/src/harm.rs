@@ -4,6 +4,7 @@
 //! and one that is not recorded as a test route may be one that users reach.
 
 use ebbtide_controller::action::{Action, NewRule, NewTaskSet};
+use ebbtide_controller::auto_scaling::Suspended;
 use ebbtide_controller::id::{InstanceId, RegistryArn, RouteArn, TargetGroupArn, TaskSetId};
 use ebbtide_controller::shift::Shift;
 use ebbtide_controller::world::{Forward, Route, TaskSet, TaskSetStatus, World};
@@ -80,6 +81,11 @@ fn harm_of(
             seen_route(world, rule)?.created.is_none(),
             "no deployment has created it",
         ),
+        Action::RecordHold { .. } => refuse(
+            world.scaling.target.is_none_or(|target| target.scale_in),
+            "what a person has suspended would be resumed",
+        ),
+        Action::SuspendScaling { wanted } => suspends(world, *wanted),
         Action::CreateTaskSet(new) => created(world, new),
         Action::RecordSwapIntent { target_group, .. }
         | Action::ClearSwapIntent { target_group } => seen_group(world, target_group),
@@ -154,6 +160,15 @@ fn harm_of(
             )
         }
     }
+}
+
+fn suspends(world: &World, wanted: Suspended) -> Result<(), &'static str> {
+    let target = world.scaling.target.ok_or("there is no scalable target")?;
+    let others = Suspended {
+        scale_in: wanted.scale_in,
+        ..target
+    };
+    refuse(others != wanted, "it changes more than scale-in")
 }
 
 fn rule_created(world: &World, new: &NewRule) -> Result<(), &'static str> {

@@ -26,8 +26,8 @@ pub mod wire;
 
 // Where the fixture looks for them.
 use ebbtide_controller::{
-    arn, checks, contract, deployment, drain, hooks, id, identity, lock, pauses, phase, reason,
-    registry, request, shift, world,
+    arn, auto_scaling, checks, contract, deployment, drain, hooks, id, identity, lock, pauses,
+    phase, reason, registry, request, shift, world,
 };
 
 pub use arns::arns;

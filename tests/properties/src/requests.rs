@@ -101,6 +101,7 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             ]),
         ),
         ("swapMode", json!(["replace", "weighted"])),
+        ("autoScaling", json!(["leave", "holdScaleIn"])),
         (
             "registry",
             json!([

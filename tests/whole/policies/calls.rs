@@ -93,6 +93,11 @@ pub(super) async fn every_way(policies: &Arc<Policies>) {
         deploy(by_rules.world().unwrap(), tested, policies).await;
     }
 
+    let scaled: Scenario = serde_json::from_value(json!({"autoScaling": {}})).unwrap();
+    let mut held = event();
+    held["autoScaling"] = json!("holdScaleIn");
+    deploy(scaled.world().unwrap(), held, policies).await;
+
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
     let mut impatient = event();

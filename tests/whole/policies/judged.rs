@@ -12,8 +12,9 @@ use ebbtide_simulator::{Names, SimulatedAws};
 use super::calls::{TASK_ROLE, event, every_way, with_tags_and_roles};
 
 /// What no call of a function's needs, reviewed: in each function's name, Lambda writes its log and its traces;
-/// `ebbtide` asks whether the execution that an operator means has ended.
-const WITHOUT_CALLS: [(&str, &str, &[&str]); 3] = [
+/// `ebbtide` asks whether the execution that an operator means has ended; and Application Auto Scaling checks what its
+/// caller may do.
+const WITHOUT_CALLS: [(&str, &str, &[&str]); 4] = [
     (
         "/WriteLog",
         "check-and-create swap scale-down",
@@ -23,6 +24,11 @@ const WITHOUT_CALLS: [(&str, &str, &[&str]); 3] = [
         "TurnPolicy/WriteTraces",
         "check-and-create swap scale-down",
         &["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ),
+    (
+        "AutoScalingPolicy/ScaleThroughAutoScaling",
+        "check-and-create scale-down",
+        &["ecs:UpdateService"],
     ),
     (
         "OperatorPolicy/DescribeExecutions",

@@ -61,11 +61,12 @@ pub enum FindingName {
     ContainerHealthCheck,
     DnsAnswers,
     RegistryQuota,
+    AutoScaling,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 57] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -122,6 +123,7 @@ impl FindingName {
         Self::ContainerHealthCheck,
         Self::DnsAnswers,
         Self::RegistryQuota,
+        Self::AutoScaling,
     ];
 
     /// As JSON and text have it.
@@ -183,6 +185,7 @@ impl FindingName {
             Self::ContainerHealthCheck => "containerHealthCheck",
             Self::DnsAnswers => "dnsAnswers",
             Self::RegistryQuota => "registryQuota",
+            Self::AutoScaling => "autoScaling",
         }
     }
 
@@ -235,6 +238,7 @@ impl FindingName {
             | Self::ContainerHealthCheck
             | Self::DnsAnswers
             | Self::RegistryQuota
+            | Self::AutoScaling
             | Self::ProductionListener
             | Self::HealthCheckTime
             | Self::HealthCheckGrace

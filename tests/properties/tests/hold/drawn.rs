@@ -121,6 +121,8 @@ fn kind(action: &Action) -> &'static str {
         Action::DeregisterTargets { .. } => "deregister",
         Action::DeleteTaskSet { force: false, .. } => "delete",
         Action::DeleteTaskSet { force: true, .. } => "delete with force",
+        Action::RecordHold { .. } => "record that scale-in is held",
+        Action::SuspendScaling { .. } => "suspend scale-in",
     }
 }
 
