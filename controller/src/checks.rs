@@ -200,6 +200,16 @@ pub(crate) fn not_failed(world: &World, plan: &Plan) -> Result<(), Refusal> {
 
 const FIX: &str = "Compare the two versions by this metric. If both are right, raise replacementAtMost, samples or failures of the check.";
 
+/// The check whose samples the first step of the drain waits for.
+///
+/// None after a shift, whose steps have waited for them: once all traffic has moved, the original may have no more.
+pub(crate) fn blocker_of_drain(world: &World, plan: &Plan) -> Result<Option<Blocker>, Refusal> {
+    if plan.asks_for_a_shift().is_some() {
+        return Ok(None);
+    }
+    blocker(world, plan)
+}
+
 /// The check whose samples the next step waits for.
 ///
 /// Refuses with `CheckFailed` where they have not come in time, unless CloudWatch has not answered: that says nothing about
@@ -227,21 +237,39 @@ pub(crate) fn blocker(world: &World, plan: &Plan) -> Result<Option<Blocker>, Ref
                 error: error.cloned(),
             }));
         }
-        match (check.no_data, error) {
+        match (check.no_data, error.filter(|error| !is_refused(error))) {
             (_, Some(_)) | (NoData::Pass, None) => {}
             (NoData::Wait | NoData::Fail, None) => {
-                return Err(Refusal::new(
-                    ErrorName::CheckFailed,
-                    format!(
-                        "checks[{number}]: {check} has {samples} of {} samples after steps have waited {} s for them. A sample is a minute with a value of both task sets.",
-                        check.samples, plan.checked.held
-                    ),
-                    "Check the metric's name and dimensions. If it has no value in quiet minutes, set noData to pass.",
-                ));
+                return Err(check.without_samples(number, samples, plan, error.is_some()));
             }
         }
     }
     Ok(None)
+}
+
+/// Whether CloudWatch has refused what it was asked, which is no trouble of its own: it will refuse it again.
+fn is_refused(error: &str) -> bool {
+    error == ErrorName::PreflightFailed.as_str()
+}
+
+impl Check {
+    fn without_samples(&self, number: usize, samples: u32, plan: &Plan, refused: bool) -> Refusal {
+        let why = if refused {
+            "CloudWatch refuses the request for the metrics of this deployment."
+        } else {
+            "A sample is a minute with a value of both task sets."
+        };
+        let fix = if plan.asks_for_a_shift().is_some() {
+            "Check the metric's name and dimensions, and that it is reported each minute. If it has no value in quiet minutes, set noData to pass."
+        } else {
+            "Check the metric's name and dimensions, and that it is reported each minute. After a swap the original has no more requests than clients that are connected send: shift traffic, so that both have some, or set noData to pass."
+        };
+        let problem = format!(
+            "checks[{number}]: {self} has {samples} of {} samples after steps have waited {} s for them. {why}",
+            self.samples, plan.checked.held
+        );
+        Refusal::new(ErrorName::CheckFailed, problem, fix)
+    }
 }
 
 /// A check with what its samples say.

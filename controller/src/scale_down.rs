@@ -470,7 +470,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         blocker => blocker,
     };
     let blocker = match blocker {
-        None if step_is_due => checks::blocker(drain.world, drain.plan)?,
+        None if step_is_due => checks::blocker_of_drain(drain.world, drain.plan)?,
         blocker => blocker,
     };
     let blocker = match blocker {

@@ -3,10 +3,11 @@
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy,
+    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode,
 };
 use ebbtide_controller::flows::{Flows, PERIOD, Point, Query, Series};
 use ebbtide_controller::quote::quote;
+use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::world::{Alarm, AlarmState};
 
 use crate::error::StepError;
@@ -76,6 +77,9 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
                 // Not one of ours.
                 continue;
             };
+            if let Some(failed) = failed(result.status_code()) {
+                flows.error.get_or_insert(failed);
+            }
             let points = result.timestamps().iter().zip(result.values());
             let points = points.filter_map(|(at, value)| {
                 Some(Point {
@@ -90,6 +94,17 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
         series(&mut flows, query.of).sort_by_key(|point| std::cmp::Reverse(point.at));
     }
     flows
+}
+
+/// Why a metric has fewer values than it should: not because nothing has reported them.
+fn failed(status: Option<&StatusCode>) -> Option<String> {
+    match status {
+        // The rest of what is partial is on the next page.
+        Some(StatusCode::Complete | StatusCode::PartialData) | None => None,
+        Some(StatusCode::Forbidden) => Some(ErrorName::Permission.as_str().to_owned()),
+        Some(StatusCode::InternalError) => Some(ErrorName::Transient.as_str().to_owned()),
+        Some(unknown) => Some(quote(unknown.as_str())),
+    }
 }
 
 fn series(flows: &mut Flows, of: Series) -> &mut Vec<Point> {

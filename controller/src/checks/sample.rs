@@ -66,8 +66,7 @@ impl Check {
         let (mut samples, mut failing, mut newest_failing) = (0, 0, None);
         for sample in newest {
             samples += 1;
-            // Where the original has 0, any value above it is too much.
-            if sample.replacement > self.at_most * sample.original {
+            if sample.is_above(self.at_most) {
                 failing += 1;
                 newest_failing.get_or_insert(sample);
             }
@@ -81,6 +80,15 @@ impl Check {
             _ if samples < self.samples => Verdict::TooFew(samples),
             _ => Verdict::Passed,
         }
+    }
+}
+
+impl Sample {
+    /// Whether the replacement's value is more than so many times the original's; where that is 0, any value above it is.
+    fn is_above(&self, at_most: f64) -> bool {
+        let allowed = at_most * self.original;
+        // A product of two decimals may be a little less than it is on paper, such as 1.15 times 100.
+        self.replacement > allowed * (1.0 + 1e-9)
     }
 }
 
@@ -213,6 +221,22 @@ mod tests {
         assert_eq!(failing(judge((0.001, 0.0))), Some(1));
         assert_eq!(judge((1.0, -1.0)), Verdict::TooFew(0));
         assert_eq!(judge((f64::NAN, 1.0)), Verdict::TooFew(0));
+    }
+
+    #[test]
+    fn as_many_times_as_are_allowed_is_not_too_much() {
+        let times = |at_most: f64| Check {
+            at_most,
+            ..check(1, 0)
+        };
+        for (at_most, original, replacement) in
+            [(1.15, 100.0, 115.0), (1.1, 0.3, 0.33), (1e6, 1e300, 1e306)]
+        {
+            let allowed = compared(&[(replacement, original)]);
+            assert_eq!(judge(&times(at_most), &allowed), Verdict::Passed);
+            let above = compared(&[(replacement * 1.001, original)]);
+            assert_eq!(failing(judge(&times(at_most), &above)), Some(1));
+        }
     }
 
     #[test]

@@ -29,11 +29,14 @@ pub const CHECKS_FIELDS: &[(&str, &str)] = &[
 
 /// The fields of `checks.metric`, likewise.
 pub const METRIC_FIELDS: &[(&str, &str)] = &[
-    ("namespace", "text of 1 to 255 characters"),
+    (
+        "namespace",
+        "text of 1 to 255 characters that does not begin with a colon",
+    ),
     ("metricName", "text of 1 to 255 characters"),
     (
         "dimensions",
-        "an object of 1 to 30 names and values, of which a value has {taskSet} or {targetGroup}",
+        "an object of 1 to 30 names and values in ASCII, of which a value has {taskSet} or {targetGroup}",
     ),
     (
         "statistic",
@@ -96,9 +99,11 @@ fn check(fields: &mut Fields<'_>) -> Option<Check> {
 
 impl Fields<'_> {
     fn metric(&mut self) -> Option<(Metric, String)> {
-        let namespace = self.required("namespace", |value| text(value, 255));
-        let name = self.required("metricName", |value| text(value, 255));
-        let dimensions = self.required("dimensions", dimensions);
+        let namespace = self.required("namespace", namespace);
+        let name = self.required("metricName", name);
+        let dimensions = self.required("dimensions", |value| {
+            dimensions(value, &[TASK_SET, TARGET_GROUP])
+        });
         let statistic = self.optional("statistic", |value| text_where(value, is_statistic));
         let metric = Metric {
             namespace: namespace?,
@@ -109,25 +114,37 @@ impl Fields<'_> {
     }
 }
 
-/// Text that CloudWatch takes in a metric.
-pub(super) fn text(value: &Value, most: usize) -> Option<String> {
+/// The name of a metric: of 1 to 255 characters.
+pub(super) fn name(value: &Value) -> Option<String> {
     text_where(value, |text| {
-        (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
     })
 }
 
-/// Names of 1 to 255 characters, values of up to 1024, at most 30 of them (AWS API model); one says of which task set.
-fn dimensions(value: &Value) -> Option<Vec<(String, String)>> {
-    let given = value.as_object()?;
+/// The namespace of a metric, which does not begin with a colon (AWS API model).
+pub(super) fn namespace(value: &Value) -> Option<String> {
+    name(value).filter(|name| !name.starts_with(':'))
+}
+
+/// Dimensions that CloudWatch takes: names of 1 to 255 characters, values of up to 1024, at most 30 of them, all of
+/// printable ASCII and not of spaces alone, and no name that begins with a colon (AWS API model). A value has one of the
+/// placeholders: without it, both task sets would have the same one.
+pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(String, String)>> {
+    let is_ascii = |text: &str, most: usize| {
+        text.len() <= most
+            && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+            && text.bytes().any(|byte| byte != b' ')
+    };
+    let given = value.as_object().filter(|given| given.len() <= 30)?;
     let entries = given.iter().map(|(name, value)| {
-        let is_name = (1..=255).contains(&name.chars().count());
-        Some((is_name.then(|| name.clone())?, text(value, 1_024)?))
+        let is_name = is_ascii(name, 255) && !name.starts_with(':');
+        let value = text_where(value, |text| is_ascii(text, 1_024))?;
+        is_name.then(|| (name.clone(), value))
     });
     let dimensions: Vec<_> = entries.collect::<Option<_>>()?;
-    // Without one of them, both task sets would have the same value.
-    let tells_apart = |value: &String| value.contains(TASK_SET) || value.contains(TARGET_GROUP);
+    let has_one = |value: &str| placeholders.iter().any(|one| value.contains(one));
     let mut values = dimensions.iter().map(|(_, value)| value);
-    (values.any(tells_apart) && given.len() <= 30).then_some(dimensions)
+    values.any(|value| has_one(value)).then_some(dimensions)
 }
 
 /// Percentiles have up to ten decimal places (AWS documentation).

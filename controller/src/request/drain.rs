@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::checks::text;
+use super::checks::{dimensions, name, namespace};
 use super::fields::Fields;
 use super::reader::{LONGEST_PHASE, Reader, is_misspelt, problem};
 use super::values::whole;
@@ -225,31 +225,16 @@ fn until(value: &Value) -> Option<Until> {
     })
 }
 
-/// Names of metrics and dimensions: 1 to 255 characters, values up to 1024, at most 30 dimensions
-/// (AWS API model).
 fn metric(value: &Value) -> Option<Metric> {
     let fields = value.as_object()?;
     let known = ["namespace", "metricName", "dimensions"];
     if fields.keys().any(|name| !known.contains(&name.as_str())) {
         return None;
     }
-    let dimensions = match fields.get("dimensions") {
-        Some(dimensions) => dimensions
-            .as_object()?
-            .iter()
-            .map(|(name, value)| Some((name.clone(), text(value, 1_024)?)))
-            .collect::<Option<Vec<_>>>()?,
-        None => Vec::new(),
-    };
-    let fits = dimensions.len() <= 30
-        && dimensions
-            .iter()
-            .all(|(name, _)| (1..=255).contains(&name.chars().count()))
-        // Without it, it would be another's connections that are gone.
-        && dimensions.iter().any(|(_, value)| value.contains(TASK_SET));
-    fits.then_some(Metric {
-        namespace: text(fields.get("namespace")?, 255)?,
-        name: text(fields.get("metricName")?, 255)?,
-        dimensions,
+    // Without the task set, it would be another's connections that are gone.
+    Some(Metric {
+        namespace: namespace(fields.get("namespace")?)?,
+        name: name(fields.get("metricName")?)?,
+        dimensions: dimensions(fields.get("dimensions")?, &[TASK_SET])?,
     })
 }

@@ -184,7 +184,7 @@ checks {"metric": {}} => checks is {
 checks [{}] => checks[0].metric is missing; allowed: an object with namespace
 checks [{"metric": "Latency"}] => checks[0].metric is "Latency"; allowed: an object with namespace
 checks [{"metric": {"namespace": "App", "metricName": "Latency"}}] => checks[0].metric.dimensions is missing; allowed: an object of 1 to 30
-checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Service": "web"}}}] => checks[0].metric.dimensions is {"Service":"web"}; allowed: an object of 1 to 30 names and values, of which a value has {taskSet} or {targetGroup}
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Service": "web"}}}] => checks[0].metric.dimensions is {"Service":"web"}; allowed: an object of 1 to 30 names and values in ASCII, of which a value has {taskSet} or {targetGroup}
 checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": ["{taskSet}"]}}}] => checks[0].metric.dimensions is {
 checks [{"metric": {"namespace": "", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}] => checks[0].metric.namespace is ""
 checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}, "statistics": "p99"}}] => checks[0].metric.statistics is not a field of the input (did you mean checks[0].metric.statistic?)
@@ -513,6 +513,39 @@ fn finish_by_is_a_time_with_its_offset() {
         let seen = refused(&with("finishBy", json!(wrong)));
         assert!(seen.contains("finishBy is "), "{wrong}: {seen}");
     }
+}
+
+#[test]
+fn dimensions_are_those_that_cloudwatch_takes() {
+    let is_read = |namespace: &str, dimensions: Value| {
+        let metric =
+            json!({"namespace": namespace, "metricName": "Größe", "dimensions": dimensions});
+        let checks = with("checks", json!([{"metric": metric}]));
+        let drains = with("drain", json!({"within": 600, "connectionsMetric": metric}));
+        let read = [checks, drains].map(|mut input| {
+            for field in ["scaledown_decrement", "scaledown_wait"] {
+                input.as_object_mut().unwrap().remove(field);
+            }
+            Request::parse(&input, &home()).is_ok()
+        });
+        assert_eq!(read[0], read[1], "{metric}");
+        read[0]
+    };
+    assert!(is_read("App", json!({"Set": "{taskSet}", "a:b": "1 2"})));
+    for name in ["", " ", ":set", "größe", "a\tb", &"n".repeat(256)] {
+        assert!(
+            !is_read("App", json!({"Set": "{taskSet}", name: "x"})),
+            "{name}"
+        );
+    }
+    for value in ["", " ", "größe", "a\u{7f}", &"v".repeat(1_025)] {
+        assert!(
+            !is_read("App", json!({"Set": "{taskSet}", "Zone": value})),
+            "{value}"
+        );
+    }
+    assert!(!is_read(":App", json!({"Set": "{taskSet}"})));
+    assert!(!is_read("App", json!({"Set": "all"})));
 }
 
 fn drain(value: &Value) -> Value {
