@@ -224,8 +224,13 @@ impl SimulatedAws {
     /// A service, as IAM names it, is unreachable for a number of milliseconds from now on. Where it is
     /// `lambda`, no function is invoked.
     pub fn begin_outage(&self, service: &'static str, for_ms: u64) {
+        self.begin_trouble(service, Fault::Unreachable, for_ms);
+    }
+
+    /// The same, where each call to it comes to something else.
+    pub fn begin_trouble(&self, service: &'static str, fault: Fault, for_ms: u64) {
         let until_ms = self.clock.now_ms() + for_ms;
-        self.present().faults.outage = Some((service, until_ms));
+        self.present().faults.outage = Some((service, fault, until_ms));
     }
 
     pub fn call_count(&self) -> u64 {
@@ -254,8 +259,8 @@ impl SimulatedAws {
         let faults = &mut self.present().faults;
         let planned = faults.next_invocation();
         planned.or_else(|| {
-            let away = faults.is_away("lambda", now_ms);
-            away.then_some(LambdaFault::TaskFailedBefore)
+            let away = faults.of_outage("lambda", now_ms);
+            away.map(|_| LambdaFault::TaskFailedBefore)
         })
     }
 
@@ -265,7 +270,7 @@ impl SimulatedAws {
         let faults = &mut self.present().faults;
         faults.starts += 1;
         let planned = faults.planned_for_starts.get(&faults.starts).copied();
-        let away = faults.is_away("states", now_ms);
+        let away = faults.of_outage("states", now_ms).is_some();
         planned.or(away.then_some(StartFault::Refused))
     }
 
@@ -346,8 +351,9 @@ impl Shared {
         if !self.is_allowed(caller, request) {
             return Ok(wire::access_denied(request));
         }
-        let away = self.faults.is_away(wire::service_of(request), now_ms);
-        let Some(fault) = planned.or(away.then_some(Fault::Unreachable)) else {
+        let service = wire::service_of(request);
+        let away = self.faults.of_outage(service, now_ms);
+        let Some(fault) = planned.or(away) else {
             if self.faults.telling.is_some() {
                 let telling = self.telling(caller, request);
                 self.faults.telling.get_or_insert_default().push(telling);

@@ -124,8 +124,8 @@ pub(crate) struct Faults {
     /// By the number of the start they strike, counted from 1 over all executions that start others.
     pub(crate) planned_for_starts: BTreeMap<u64, StartFault>,
     pub(crate) starts: u64,
-    /// The service that no call reaches, as IAM names it, and until when in milliseconds.
-    pub(crate) outage: Option<(&'static str, u64)>,
+    /// The service that no call reaches, as IAM names it, or what else each comes to, and until when in milliseconds.
+    pub(crate) outage: Option<(&'static str, Fault, u64)>,
     /// The calls that had been made when each invocation began.
     pub(crate) invocations: Vec<u64>,
     /// For each call, the faults that would have changed its answer, once that is recorded.
@@ -169,12 +169,15 @@ impl Faults {
         self.late.is_empty()
             && planned.is_none_or(|call| *call <= began)
             && for_functions.is_none_or(|number| *number < invocations)
-            && self.outage.is_none_or(|(_, until_ms)| until_ms <= now_ms)
+            && self
+                .outage
+                .is_none_or(|(_, _, until_ms)| until_ms <= now_ms)
     }
 
-    pub(crate) fn is_away(&self, service: &str, now_ms: u64) -> bool {
-        self.outage
-            .is_some_and(|(away, until_ms)| away == service && now_ms < until_ms)
+    /// What each call to a service comes to, while it is away.
+    pub(crate) fn of_outage(&self, service: &str, now_ms: u64) -> Option<Fault> {
+        let (away, fault, until_ms) = self.outage?;
+        (away == service && now_ms < until_ms).then_some(fault)
     }
 
     /// Takes out the first of the calls that are due by then.

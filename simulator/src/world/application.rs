@@ -1,7 +1,10 @@
-//! Metrics that the program inside the containers reports, of each task set: a level with noise, one value a minute.
+//! Metrics that the program inside the containers reports, of each task set: a level with noise, one value a minute; and
+//! how long it takes to answer, which an Application Load Balancer reports of its target group.
 //!
 //! The id of the task set, or what CloudWatch calls its target group, is the value of one of the dimensions. Values begin
 //! with the first whole minute after the task set was created; without a task there are none, not even those of before.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +33,30 @@ impl Level {
     }
 }
 
+/// A minute of a metric: all of its samples have the same value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Minute {
+    pub(super) from_ms: u64,
+    value: f64,
+    samples: u64,
+}
+
+impl Minute {
+    /// CloudWatch's statistic of this name; `Average`, `Minimum`, `Maximum` and percentiles are the same.
+    #[expect(clippy::cast_precision_loss, reason = "CloudWatch has doubles")]
+    pub(super) fn statistic(&self, name: &str) -> f64 {
+        match name {
+            "SampleCount" => self.samples as f64,
+            "Sum" => self.value * self.samples as f64,
+            _ => self.value,
+        }
+    }
+}
+
 impl World {
-    /// The minutes of a metric of an application that were over by then, oldest first, and its values; `None` where no
-    /// application reports it.
-    pub(super) fn application(&self, metric: &Metric, over_by_ms: u64) -> Option<Vec<(u64, f64)>> {
+    /// The minutes of a metric of an application that were over by then, oldest first; `None` where no application
+    /// reports it.
+    pub(super) fn application(&self, metric: &Metric, over_by_ms: u64) -> Option<Vec<Minute>> {
         if metric.namespace.starts_with("AWS/") {
             return None;
         }
@@ -43,11 +66,42 @@ impl World {
         let first = set.created_at_ms.div_ceil(MINUTE_MS);
         // The end of the last one.
         let minutes = first..(over_by_ms / MINUTE_MS).max(first);
-        let value = |minute: u64| {
-            let seed = seed_of(&set.id, &metric.metric_name, minute);
-            (minute * MINUTE_MS, level.draw(seed))
+        let minute = |minute: u64| Minute {
+            from_ms: minute * MINUTE_MS,
+            value: level.draw(seed_of(&set.id, &metric.metric_name, minute)),
+            samples: 1,
         };
-        Some(minutes.map(value).collect())
+        Some(minutes.map(minute).collect())
+    }
+
+    /// The minutes of `TargetResponseTime` of a target group of an Application Load Balancer that has answered a
+    /// request in them: a sample each. `None` for another metric, or of targets whose behaviour says nothing of it.
+    pub(super) fn response_times(&self, metric: &Metric, over_by_ms: u64) -> Option<Vec<Minute>> {
+        let name = metric.metric_name.as_str();
+        if (metric.namespace.as_str(), name) != ("AWS/ApplicationELB", "TargetResponseTime") {
+            return None;
+        }
+        let mut minutes: BTreeMap<u64, Minute> = BTreeMap::new();
+        for (set, requests) in self.requests_of_sets(&metric.dimensions, over_by_ms) {
+            let behaviour = self.behaviour_of(&set.task_definition);
+            let level = behaviour.metrics.get(name)?;
+            for (from_ms, requests) in requests
+                .into_iter()
+                .filter(|(_, requests)| requests.sum > 0)
+            {
+                let value = level.draw(seed_of(&set.id, name, from_ms / MINUTE_MS));
+                // Of two task sets of one group, the newer one's: a group has one that serves.
+                minutes.insert(
+                    from_ms,
+                    Minute {
+                        from_ms,
+                        value,
+                        samples: requests.sum,
+                    },
+                );
+            }
+        }
+        Some(minutes.into_values().collect())
     }
 }
 

@@ -10,7 +10,9 @@
 //! count the connections of clients and those of the load balancer to targets (Docs), so that one that
 //! lives long counts twice; a minute is one sample, whose `Sum` is the number.
 //!
-//! `RequestCount` of `AWS/ApplicationELB` is by target group and load balancer here: a connection is one request.
+//! `RequestCount` of `AWS/ApplicationELB` is by target group and load balancer here: a connection is one request. So is
+//! `TargetResponseTime`, where the targets' [behaviour](super::Behaviour) has a level of that name, in minutes with a
+//! request (Docs: without one, it is not reported).
 //!
 //! A metric of another namespace is the application's own, where the id of a task set is the value of one of its
 //! dimensions: one that its [behaviour](super::Behaviour) has, or that set's connections, a sample a minute, or its new connections, where the metric's name begins with
@@ -149,17 +151,18 @@ impl World {
             ApiError::validation(format!("The statistic {stat} {what} is not simulated."))
         };
         let period_ms = asked.period * 1_000;
-        if let Some(mut minutes) = self.application(&asked.metric, over_by_ms) {
+        let levels = self
+            .application(&asked.metric, over_by_ms)
+            .or_else(|| self.response_times(&asked.metric, over_by_ms));
+        if let Some(mut minutes) = levels {
             if period_ms != MINUTE_MS {
-                return Err(not_simulated(
-                    "of several minutes of an application's metric",
-                ));
+                return Err(not_simulated("of several minutes of such a metric"));
             }
-            minutes.retain(|(from_ms, _)| is_asked(*from_ms));
-            if asked.stat == "SampleCount" {
-                return Ok(minutes.into_iter().map(|(at, _)| (at, 1.0)).collect());
-            }
-            return Ok(minutes);
+            minutes.retain(|minute| is_asked(minute.from_ms));
+            let minutes = minutes.into_iter();
+            return Ok(minutes
+                .map(|minute| (minute.from_ms, minute.statistic(&asked.stat)))
+                .collect());
         }
         let reported = self.reported(asked, over_by_ms);
         let is_unknown = reported.is_empty() && !asked.metric.namespace.starts_with("AWS/");
@@ -241,6 +244,21 @@ impl World {
 impl World {
     /// `RequestCount` of a target group of an Application Load Balancer: a connection that lives long is one.
     fn requests(&self, dimensions: &[Dimension], over_by_ms: u64) -> Vec<(u64, Samples)> {
+        let mut minutes: BTreeMap<u64, Samples> = BTreeMap::new();
+        for (_, requests) in self.requests_of_sets(dimensions, over_by_ms) {
+            for (from_ms, attempts) in requests {
+                minutes.entry(from_ms).or_default().absorb(&attempts);
+            }
+        }
+        minutes.into_iter().collect()
+    }
+
+    /// The same of each task set of a target group of an Application Load Balancer.
+    pub(super) fn requests_of_sets(
+        &self,
+        dimensions: &[Dimension],
+        over_by_ms: u64,
+    ) -> Vec<(&TaskSet, Vec<(u64, Samples)>)> {
         let [target_group, balancer] = ["TargetGroup", "LoadBalancer"].map(|name| {
             let found = dimensions.iter().find(|dimension| dimension.name == name);
             found.map_or("", |dimension| &dimension.value)
@@ -260,13 +278,9 @@ impl World {
                 own.is_some_and(|(_, rest)| rest.ends_with(target_group))
             })
         };
-        let mut minutes: BTreeMap<u64, Samples> = BTreeMap::new();
-        for set in self.task_sets.values().filter(is_on) {
-            for (from_ms, attempts) in clients.attempted(&set.id, over_by_ms) {
-                minutes.entry(from_ms).or_default().absorb(&attempts);
-            }
-        }
-        minutes.into_iter().collect()
+        let sets = self.task_sets.values().filter(is_on);
+        sets.map(|set| (set, clients.attempted(&set.id, over_by_ms).collect()))
+            .collect()
     }
 }
 
