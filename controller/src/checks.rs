@@ -16,7 +16,7 @@ use crate::id::{TargetGroupArn, TaskSetId};
 use crate::reason::Blocker;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
-use crate::world::World;
+use crate::world::{TaskSet, TaskSetStatus, World};
 
 pub use sample::{Compared, Sample, Side, Verdict};
 
@@ -85,7 +85,7 @@ impl Check {
     }
 
     /// Seconds for which steps wait for samples, in all.
-    fn patience(&self, request: &Request) -> u32 {
+    pub(crate) fn patience(&self, request: &Request) -> u32 {
         let usual = self.usual();
         match self.no_data {
             NoData::Wait => usual.max(request.readiness_timeout),
@@ -143,6 +143,29 @@ pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
         sides.map(|(side, set)| check.query(Series::Check(number, side), set))
     });
     queries.collect()
+}
+
+/// What preflight asks for: the metric of each check, of the task set in service.
+pub fn before(request: &Request, task_sets: &[TaskSet]) -> Vec<Query> {
+    let mut task_sets = task_sets.iter();
+    let Some(serving) = task_sets.find(|set| set.status == TaskSetStatus::Primary) else {
+        return Vec::new();
+    };
+    let group = serving.load_balancers.first();
+    let group = group.map_or_else(|| TargetGroupArn::from(""), |one| one.target_group.clone());
+    let checks = request.checks.iter().enumerate();
+    let queries = checks.map(|(number, check)| {
+        let of = Series::Check(number, Side::Original);
+        check.query(of, (&serving.id, &group))
+    });
+    queries.collect()
+}
+
+/// Seconds after both task sets began to serve at which all checks have their samples, where every minute has a value:
+/// the rest of the minute in which they began, the samples' own, and one until the last counts. 0 without checks.
+pub fn usual(request: &Request) -> u32 {
+    let samples = request.checks.iter().map(|check| check.samples);
+    samples.max().map_or(0, |samples| 60 * (samples + 2))
 }
 
 /// From when on values are asked for: none that counts is older.
@@ -254,15 +277,19 @@ fn is_refused(error: &str) -> bool {
 
 impl Check {
     fn without_samples(&self, number: usize, samples: u32, plan: &Plan, refused: bool) -> Refusal {
-        let why = if refused {
-            "CloudWatch refuses the request for the metrics of this deployment."
-        } else {
-            "A sample is a minute with a value of both task sets."
-        };
-        let fix = if plan.asks_for_a_shift().is_some() {
-            "Check the metric's name and dimensions, and that it is reported each minute. If it has no value in quiet minutes, set noData to pass."
-        } else {
-            "Check the metric's name and dimensions, and that it is reported each minute. After a swap the original has no more requests than clients that are connected send: shift traffic, so that both have some, or set noData to pass."
+        let (why, fix) = match (refused, plan.asks_for_a_shift()) {
+            (true, _) => (
+                "CloudWatch refuses what it is asked for.",
+                "Ask it yourself (aws cloudwatch get-metric-data), and correct the metric.",
+            ),
+            (false, Some(_)) => (
+                SAMPLE,
+                "Check the metric's name and dimensions, and that it is reported each minute. If it has no value in quiet minutes, set noData to pass.",
+            ),
+            (false, None) => (
+                SAMPLE,
+                "Check the metric's name and dimensions, and that it is reported each minute. After a swap, only clients that stay connected send requests to the original: shift traffic, so that both have some, or set noData to pass.",
+            ),
         };
         let problem = format!(
             "checks[{number}]: {self} has {samples} of {} samples after steps have waited {} s for them. {why}",
@@ -271,6 +298,8 @@ impl Check {
         Refusal::new(ErrorName::CheckFailed, problem, fix)
     }
 }
+
+const SAMPLE: &str = "A sample is a minute with a value of both task sets.";
 
 /// A check with what its samples say.
 struct Judged<'a> {

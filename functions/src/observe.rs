@@ -3,6 +3,7 @@
 use ebbtide_controller::arn::is_of_a_registry;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::auto_scaling::{Scaling, Suspended};
+use ebbtide_controller::checks;
 use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::id::{
@@ -105,8 +106,11 @@ pub(crate) async fn observe(
         mut unused,
         mut details,
     } = balanced;
-    if let (Phase::Preflight, Some(balancer)) = (phase, &load_balancer) {
-        let queries = flows::before(request, &balancer.arn);
+    if phase == Phase::Preflight {
+        let mut queries = checks::before(request, &task_sets);
+        if let Some(balancer) = &load_balancer {
+            queries.extend(flows::before(request, &balancer.arn));
+        }
         let span = (now.saturating_sub(flows::SPAN), now);
         flows = observe_cloudwatch::flows(&clients.cloudwatch, &queries, span).await;
     }

@@ -142,3 +142,24 @@ fn query(query: &Query) -> MetricDataQuery {
 fn time(seconds: u64) -> DateTime {
     DateTime::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_that_cloudwatch_has_not_read_is_not_one_without_values() {
+        let of = |status: &str| failed(Some(&StatusCode::from(status)));
+        for whole in ["Complete", "PartialData"] {
+            assert_eq!(of(whole), None);
+        }
+        let cases = [
+            ("InternalError", "Transient"),
+            ("Forbidden", "Permission"),
+            ("Asleep", "Asleep"),
+        ];
+        for (status, error) in cases {
+            assert_eq!(of(status).as_deref(), Some(error));
+        }
+    }
+}
