@@ -10,6 +10,7 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::checks;
 use ebbtide_controller::clock::{rfc3339, seconds};
 use ebbtide_controller::hooks::Hook;
 use ebbtide_controller::pauses::Pause;
@@ -175,7 +176,8 @@ fn planned(
     let lag = service.lag();
     let wait = service.registry_wait.unwrap_or_default();
     let seconds_of_drain = wait.saturating_add(plan.seconds());
-    let from_swap = request.bake_time.saturating_add(seconds_of_drain);
+    let first_step = first_step(request);
+    let from_swap = first_step.saturating_add(seconds_of_drain);
     let (reconnects, within) = (arguments.for_reconnects, arguments.for_seconds);
     let shift = shift(request, scenario, service);
     let refused = preflight::bounds(request, tasks, deregistration).err();
@@ -195,13 +197,15 @@ fn planned(
         seconds: seconds_of_drain,
         registry_wait_seconds: service.registry_wait,
         has_load_balancer: service.has_load_balancer(),
+        seconds_to_first_step: (!request.checks.is_empty())
+            .then(|| first_step.saturating_add(wait)),
         seconds_from_swap: from_swap.saturating_add(lag),
         tasks_left: plan.left(),
         is_even: service.is_even(),
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
-        extra_task_hours: extra_task_hours(plan, request.bake_time.saturating_add(wait), lag),
+        extra_task_hours: extra_task_hours(plan, first_step.saturating_add(wait), lag),
         pauses: waits(request),
         earliest: earliest(request, scenario, service, plan, &shift),
         shift,
@@ -259,9 +263,14 @@ fn waits(request: &Request) -> Vec<String> {
             until.deadline
         )
     });
+    let before = if request.shift.is_some() {
+        "the next step of the shift"
+    } else {
+        "the first step"
+    };
     let checks = request.checks.iter().map(|check| {
         format!(
-            "for {} minutes in which both task sets have a value of {check}, before the first step",
+            "for {} minutes in which both task sets have a value of {check}, before {before}",
             check.samples
         )
     });
@@ -272,7 +281,23 @@ fn waits(request: &Request) -> Vec<String> {
     points.chain(checks).chain(leave).chain(window).collect()
 }
 
-/// The steps of a shift, with the last one, if none is held. Clients without a lifetime stay for ever: no share is
+/// Seconds from the swap until the drain begins, at the earliest: the bake, and without a shift the samples of checks,
+/// for which each turn after it waits a minute.
+fn first_step(request: &Request) -> u32 {
+    let samples = match request.shift {
+        Some(_) => 0,
+        None => checks::usual(request),
+    };
+    let late = samples.saturating_sub(request.bake_time);
+    request
+        .bake_time
+        .saturating_add(late.div_ceil(TURN).saturating_mul(TURN))
+}
+
+/// Seconds for which a turn waits for samples.
+const TURN: u32 = 60;
+
+/// The steps of a shift, with the last one, if none is held by more than its checks' samples. Clients without a lifetime stay for ever: no share is
 /// known.
 fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<ShiftRow> {
     let Some(shift) = &request.shift else {
@@ -286,6 +311,7 @@ fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<Shift
     let wait = service.registry_wait.unwrap_or_default();
     let by_tasks = !service.has_load_balancer();
     let mut at = 0;
+    let samples = checks::usual(request);
     let steps = shift.steps().enumerate().zip(1..);
     let steps = steps.map(|((index, step), number)| {
         let row = ShiftRow {
@@ -306,6 +332,8 @@ fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<Shift
         } else {
             shift.usual(number)
         });
+        let late = samples.saturating_sub(at);
+        at = at.saturating_add(late.div_ceil(TURN).saturating_mul(TURN));
         row
     });
     let mut rows: Vec<_> = steps.collect();

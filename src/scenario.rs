@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use ebbtide_controller::arn::{Home, short};
+use ebbtide_controller::checks::Check;
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_simulator::scenario::{
     AlarmScenario, AutoScalingScenario, CallersScenario, ClientsScenario, RecordScenario,
     RegistryScenario,
 };
-use ebbtide_simulator::world::{AlarmState, AlarmType, ServiceRegistry, partition_of};
+use ebbtide_simulator::world::{AlarmState, AlarmType, Level, ServiceRegistry, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
@@ -104,7 +105,8 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
 }
 
 /// The scenario, and in it what an event speaks of and the scenario does not: the alarms, in `OK`, the
-/// registry, Auto Scaling, and clients with the connections that a reconnect budget counts on.
+/// registry, Auto Scaling, clients with the connections that a reconnect budget counts on, and metrics of checks, which
+/// are the same of both versions.
 pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) -> Scenario {
     for name in &request.alarms {
         if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
@@ -123,7 +125,32 @@ pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) 
         scenario.auto_scaling = Some(AutoScalingScenario::default());
     }
     scenario.clients = clients(&scenario, request);
+    for check in &request.checks {
+        let name = &check.metric.name;
+        let versions = [
+            &mut scenario.original.metrics,
+            &mut scenario.replacement.metrics,
+        ];
+        if versions.iter().all(|metrics| !metrics.contains_key(name)) && !is_counted(check, request)
+        {
+            for metrics in versions {
+                metrics.insert(name.clone(), LEVEL);
+            }
+        }
+    }
     scenario
+}
+
+const LEVEL: Level = Level {
+    level: 1.0,
+    noise: 0.0,
+};
+
+/// Whether a check compares connections, which the simulated clients make.
+fn is_counted(check: &Check, request: &Request) -> bool {
+    let drain = &request.drain;
+    let mut counted = drain.connections.iter().chain(&drain.new_connections);
+    counted.any(|metric| metric.name == check.metric.name)
 }
 
 /// The registry of an event that speaks of one, in the place of a load balancer unless the event names that too.

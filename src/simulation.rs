@@ -9,10 +9,13 @@ mod run;
 mod summary;
 
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+use ebbtide_simulator::aws::Attempt;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{Call, WorldEvent};
 use ebbtide_simulator::{CommandScenario, SimulatedAws, World};
@@ -84,6 +87,12 @@ pub(crate) fn deploy_commanded(
     in_virtual_time(async {
         let aws = SimulatedAws::new(world, 1.0);
         let installation = Installation::new(&aws)?;
+        let metrics = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&metrics);
+        aws.authorize(move |attempt| {
+            counted.fetch_add(metrics_asked(attempt), Ordering::Relaxed);
+            true
+        });
         let asked = RefCell::new(Vec::new());
         let mut moment = |history: Option<&HistoryEvent>| {
             let (events, calls) = aws.with_world(|world| (world.take_events(), world.take_calls()));
@@ -110,9 +119,20 @@ pub(crate) fn deploy_commanded(
         };
         moment(None);
         let world = aws.snapshot();
-        let run = recorder.finish(&outcome, aws.invocation_count(), world.clone());
+        let counts = (aws.invocation_count(), metrics.load(Ordering::Relaxed));
+        let run = recorder.finish(&outcome, counts, world.clone());
         Ok((run, world))
     })
+}
+
+/// How many metrics a call asks CloudWatch for: each has its price.
+fn metrics_asked(attempt: &Attempt<'_>) -> u64 {
+    if !attempt.request.uri().path().ends_with("/GetMetricData") {
+        return 0;
+    }
+    let (_, parameters) = attempt.asked();
+    let queries = parameters["MetricDataQueries"].as_array();
+    queries.map_or(0, |queries| queries.len() as u64)
 }
 
 /// An event as the narrator hears it.

@@ -20,6 +20,9 @@ pub(super) struct Answer {
     /// Seconds from the moment in which the original is taken out of its registry to the first step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) registry_wait_seconds: Option<u32>,
+    /// Seconds from the swap until the first step, at the earliest, where checks wait for samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seconds_to_first_step: Option<u32>,
     /// Seconds from the swap until the tasks of the last step have gone, about.
     pub(super) seconds_from_swap: u32,
     /// Tasks that the original still has then: of a budget that stops at its deadline.
@@ -310,6 +313,11 @@ impl Answer {
                 ),
             ),
         ];
+        let samples = self.seconds_to_first_step.map(|seconds| {
+            let first = hours(seconds);
+            format!("the first step of the drain comes {first} after the swap at the earliest, for the samples of checks")
+        });
+        figures.splice(1..1, samples.map(|samples| ("samples", samples)));
         figures.retain(|(label, _)| self.has_load_balancer || *label != RECONNECTS);
         let times = self.earliest.as_ref();
         let times = times.map(|times| format!("if it starts at {}: {}", times.start, times.text));

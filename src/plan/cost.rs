@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ebbtide_controller::pace::Pace;
+use ebbtide_controller::pace::{Pace, TASK_SET};
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::shift::Shift;
@@ -10,7 +10,7 @@ use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Behaviour;
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::exit::Error;
 use crate::scenario;
@@ -24,6 +24,8 @@ pub(super) struct Cost {
     pub(super) invocations: u64,
     /// API calls to ECS, Elastic Load Balancing, DynamoDB and CloudWatch.
     pub(super) calls: u64,
+    /// Metrics that `GetMetricData` is asked for.
+    pub(super) metrics: u64,
 }
 
 /// List prices of us-east-1 in USD (AWS's price lists): a state transition of a Standard workflow.
@@ -33,6 +35,8 @@ const INVOCATION: f64 = 0.2 / 1_000_000.0 + 0.128 * 0.000_016_666_7;
 /// An API call, as if each were a request of CloudWatch: a write of the lock table costs less, and calls of ECS
 /// and Elastic Load Balancing nothing.
 const CALL: f64 = 0.01 / 1_000.0;
+/// A metric of `GetMetricData`, which is paid for beside other calls.
+const METRIC: f64 = 0.01 / 1_000.0;
 /// An hour of a Fargate task with 1 vCPU and 2 GB, Linux on x86.
 pub(super) const FARGATE_TASK_HOUR: f64 = 0.040_48 + 2.0 * 0.004_445;
 
@@ -51,7 +55,10 @@ impl Cost {
     )]
     fn usd(self) -> f64 {
         let of = |number: u64, price: f64| number as f64 * price;
-        of(self.transitions, TRANSITION) + of(self.invocations, INVOCATION) + of(self.calls, CALL)
+        of(self.transitions, TRANSITION)
+            + of(self.invocations, INVOCATION)
+            + of(self.calls, CALL)
+            + of(self.metrics, METRIC)
     }
 }
 
@@ -64,16 +71,21 @@ impl fmt::Display for Cost {
             self.transitions,
             self.invocations,
             self.calls
-        )
+        )?;
+        if self.metrics > 0 {
+            write!(f, ", which ask CloudWatch for {} metrics", self.metrics)?;
+        }
+        Ok(())
     }
 }
 
 impl Serialize for Cost {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut cost = serializer.serialize_struct("Cost", 4)?;
+        let mut cost = serializer.serialize_struct("Cost", 5)?;
         cost.serialize_field("transitions", &self.transitions)?;
         cost.serialize_field("invocations", &self.invocations)?;
         cost.serialize_field("calls", &self.calls)?;
+        cost.serialize_field("metrics", &self.metrics)?;
         cost.serialize_field("usd", &self.usd())?;
         cost.end()
     }
@@ -126,6 +138,7 @@ impl Cost {
             transitions: more(self.transitions, before.transitions),
             invocations: more(self.invocations, before.invocations),
             calls: more(self.calls, before.calls),
+            metrics: more(self.metrics, before.metrics),
         }
     }
 }
@@ -171,6 +184,18 @@ fn one_task_a_step(
     (event, scenario)
 }
 
+/// As many metrics as the checks of an event have, all of which the simulated application reports.
+fn measurable(event: &mut Value) {
+    let checks = event.get_mut("checks").and_then(Value::as_array_mut);
+    for (number, check) in checks.into_iter().flatten().enumerate() {
+        check["metric"] = json!({
+            "namespace": "Checked",
+            "metricName": number.to_string(),
+            "dimensions": {"TaskSet": TASK_SET},
+        });
+    }
+}
+
 /// Deploys a service that nothing is wrong with.
 fn deployed(
     mut event: Value,
@@ -193,6 +218,7 @@ fn deployed(
         shift: request.shift.as_ref().map(Shift::by_time),
         ..request.clone()
     };
+    measurable(&mut event);
     if let Some(fields) = event.as_object_mut() {
         fields.remove("dryRun");
         fields.remove("pauses");
@@ -211,6 +237,7 @@ fn deployed(
             transitions: summary.states.len() as u64,
             invocations: run.invocations,
             calls: summary.calls as u64,
+            metrics: run.metrics,
         }),
     })
 }

@@ -206,7 +206,12 @@ impl Recorder {
 
     /// The deployment has ended, and this is a copy of its world: time goes on there until the
     /// clients are back that were cut last.
-    pub(super) fn finish(mut self, outcome: &Outcome, invocations: u64, mut world: World) -> Run {
+    pub(super) fn finish(
+        mut self,
+        outcome: &Outcome,
+        (invocations, metrics): (u64, u64),
+        mut world: World,
+    ) -> Run {
         self.leave(outcome.elapsed.as_secs_f64());
         let states = self.states.iter().map(|state| state.name.clone()).collect();
         let (cluster, service) = (&self.cluster, &self.service);
@@ -244,6 +249,7 @@ impl Recorder {
             states: self.states,
             marks: self.marks,
             invocations,
+            metrics,
             desired: self.desired,
             extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
             clients,

@@ -16,6 +16,8 @@ pub(crate) struct Run {
     pub(crate) marks: Vec<(f64, String)>,
     /// Invocations of functions.
     pub(crate) invocations: u64,
+    /// Metrics that CloudWatch was asked for.
+    pub(crate) metrics: u64,
     pub(crate) desired: u32,
     /// Running tasks by task set.
     pub(crate) tasks: Vec<Series>,

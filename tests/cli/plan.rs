@@ -41,6 +41,67 @@ fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
     assert_has(&text, &parts);
 }
 
+/// The first step of the drain waits for samples, or the second one of a shift; what they cost is counted.
+#[test]
+fn a_plan_waits_for_the_samples_of_checks_as_a_simulation_does() {
+    let metric = json!({"namespace": "Chat", "metricName": "L", "dimensions": {"Set": "{taskSet}"}, "statistic": "p99"});
+    scratch(
+        "even-checks.json",
+        r#"{"timings": {"jitterPercent": 0}, "clients": {}}"#,
+    );
+    let run = |samples: u32, more: &str| {
+        let name = format!("checks-{samples}{}.json", more.len());
+        let mut event: Value =
+            json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"});
+        event["drain"] = json!({"within": 300});
+        if samples > 0 {
+            event["checks"] = json!([{"metric": metric, "samples": samples}]);
+        }
+        if !more.is_empty() {
+            event["shift"] = serde_json::from_str(more).unwrap();
+        }
+        scratch(&name, &event.to_string());
+        let arguments = format!("@{name} --scenario @even-checks.json --format json");
+        let planned = ebbtide(&format!("plan {arguments}")).exits(0).json();
+        let simulated = ebbtide(&format!("simulate {arguments}")).exits(0).json();
+        let lines = simulated["deployments"][0]["lines"].as_array().unwrap();
+        let lines = lines.iter();
+        let lines = lines.map(|line| {
+            (
+                line["what"].as_str().unwrap().to_owned(),
+                line["at"].as_f64().unwrap(),
+            )
+        });
+        (planned, lines.collect::<Vec<_>>())
+    };
+    let at = |lines: &[(String, f64)], part: &str| {
+        let line = lines.iter().find(|(what, _)| what.contains(part));
+        line.unwrap_or_else(|| panic!("{part}: {lines:#?}")).1
+    };
+    let (unchecked, _) = run(0, "");
+    for samples in [1, 5, 12] {
+        let (planned, lines) = run(samples, "");
+        let first = planned["secondsToFirstStep"].as_f64().unwrap();
+        let simulated = at(&lines, "step 1 of 4") - at(&lines, "is PRIMARY");
+        // A minute sooner where the swap comes late in its own.
+        assert!(
+            (first - 75.0..first + 15.0).contains(&simulated),
+            "{samples}: {first} {simulated}"
+        );
+        let calls = |planned: &Value| planned["cost"]["metrics"].as_u64().unwrap();
+        assert_eq!(calls(&unchecked), 0);
+        assert!(calls(&planned) >= 2 * u64::from(samples), "{planned}");
+    }
+    let (planned, lines) = run(5, r#"{"percent": 30, "every": 60}"#);
+    let steps = planned["shift"].as_array().unwrap();
+    let second = steps[1]["at"].as_f64().unwrap();
+    let simulated = at(&lines, "60 to chat-tg-2") - at(&lines, "30 to chat-tg-2");
+    assert!(
+        (second - 75.0..second + 75.0).contains(&simulated),
+        "{second} {simulated} {lines:#?}"
+    );
+}
+
 #[test]
 fn a_plan_shows_at_which_times_a_window_lets_steps_be_made() {
     let line = "plan events/quiet-hours.json --at 2026-10-23T14:00:00+02:00";
