@@ -3,12 +3,15 @@
 use ebbtide_controller::checks::{Check, Compared, Verdict};
 use ebbtide_controller::flows::Point;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::Scenario;
 use ebbtide_simulator::asl::Status;
-use ebbtide_simulator::world::{Level, World};
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::{Kind, Level, World};
+use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
-use crate::support::{deploy, live, sample_with, sets, world};
+use crate::shifts::reasons;
+use crate::support::{deploy, installed, live, names, sample_with, sets, world};
 
 /// The check of this metric, with the defaults where nothing else is given.
 fn checks(more: &Value) -> Value {
@@ -235,4 +238,210 @@ async fn a_metric_without_values_is_what_the_input_says() {
         assert!(cause.contains("has 0 of 5 samples"), "{cause}");
         assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
     }
+}
+
+/// A service behind an Application Load Balancer, whose versions take so many seconds to answer, and report a latency.
+fn answering(original: f64, replacement: f64, latency: f64) -> World {
+    let metrics = |seconds: f64, latency: f64| {
+        let level = |level| Level { level, noise: 0.05 };
+        let metrics = [
+            ("TargetResponseTime".to_owned(), level(seconds)),
+            ("Latency".to_owned(), level(latency)),
+        ];
+        metrics.into()
+    };
+    let scenario = Scenario::with(|scenario| {
+        scenario.load_balancer = Kind::Application;
+        scenario.original.metrics = metrics(original, 20.0);
+        scenario.replacement.metrics = metrics(replacement, latency);
+        scenario.clients = Some(ClientsScenario {
+            connections_per_task: 600,
+            lifetime_seconds: Some(600),
+            ..ClientsScenario::default()
+        });
+    });
+    let names = Names {
+        load_balancer_arn: None,
+        ..names()
+    };
+    scenario.world_for(&names).unwrap()
+}
+
+/// The event of a check of response times by target group, with another one by task set.
+fn by_target_group(world: &World, more: &Value) -> Value {
+    let balancer = &world.load_balancers().next().unwrap().arn;
+    let (_, name) = balancer.split_once(":loadbalancer/").unwrap();
+    let metric = json!({
+        "namespace": "AWS/ApplicationELB",
+        "metricName": "TargetResponseTime",
+        "dimensions": {"TargetGroup": "{targetGroup}", "LoadBalancer": name},
+        "statistic": "p99",
+    });
+    let mut event = sample_with(more);
+    event["checks"] = json!([{"metric": metric}, checks(&json!({}))[0]]);
+    event.as_object_mut().unwrap().remove("nlb");
+    event
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_by_target_group_and_by_task_set_are_compared_in_one_deployment() {
+    let shift = json!({"shift": {"percent": 20, "every": 300}});
+    for (seconds, latency, failing) in [
+        (0.2, 20.0, None),
+        (0.4, 20.0, Some(0)),
+        (0.2, 40.0, Some(1)),
+    ] {
+        let world = answering(0.2, seconds, latency);
+        let event = by_target_group(&world, &shift);
+        let ended = deploy(world, "run-1", &event).await;
+        let Some(number) = failing else {
+            ended.assert_deployed();
+            continue;
+        };
+        let (error, cause) = ended.failure();
+        assert_eq!(error, "CheckFailed");
+        let at = format!(
+            "At 20 % of new connections (step 1 of 5 of the shift): checks[{number}]: p99 of "
+        );
+        assert!(cause.starts_with(&at), "{cause}");
+        assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
+    }
+}
+
+/// After the shift the original has no more requests: the drain waits for none, however long the bake is.
+#[tokio::test(start_paused = true)]
+async fn the_samples_of_a_shift_are_those_of_the_drain() {
+    let world = answering(0.2, 0.2, 20.0);
+    let more = json!({"shift": {"percent": 50, "for": 300}, "bakeTime": 1_800});
+    let mut event = by_target_group(&world, &more);
+    event["checks"].as_array_mut().unwrap().truncate(1);
+    let ended = deploy(world, "run-1", &event).await;
+    ended.assert_deployed();
+    let mut waits = ended.reasons.iter();
+    assert!(
+        !waits.any(|reason| reason.contains("the next step waits")),
+        "{:?}",
+        ended.reasons
+    );
+}
+
+/// Without a shift, no minute has requests of both.
+#[tokio::test(start_paused = true)]
+async fn after_a_swap_a_load_balancer_reports_nothing_of_the_original() {
+    let world = answering(0.2, 0.2, 20.0);
+    let event = by_target_group(&world, &json!({"readinessTimeout": 600}));
+    let ended = deploy(world, "run-1", &event).await;
+    let (error, cause) = ended.failure();
+    assert_eq!(error, "CheckFailed");
+    assert!(
+        cause.contains("checks[0]: p99 of TargetResponseTime") && cause.contains(" of 5 samples "),
+        "{cause}"
+    );
+    assert!(cause.contains("shift traffic"), "{cause}");
+}
+
+/// What a deployment ends with whose calls to CloudWatch all fail from its start on, for so many seconds, and what its
+/// turns said of samples.
+async fn troubled(
+    world: World,
+    more: &Value,
+    fault: Fault,
+    seconds: u64,
+) -> (Status, World, Vec<String>) {
+    let event = sample_with(&json!({"checks": checks(more), "readinessTimeout": 900}));
+    let (aws, installation) = installed(world);
+    aws.begin_trouble("cloudwatch", fault, seconds * 1_000);
+    let outcome = installation.deploy("run-1", event, 1, &mut |_| {}).await;
+    let texts = reasons(&installation.history("run-1")).into_iter();
+    let texts = texts.filter_map(|reason| Some(reason["text"].as_str()?.to_owned()));
+    let waits = texts.filter(|text| text.contains("checks[0] has "));
+    (outcome.status, aws.snapshot(), waits.collect())
+}
+
+const TROUBLE: [(Fault, &str); 4] = [
+    (Fault::AccessDenied, "Permission"),
+    (Fault::Throttled, "Throttled"),
+    (Fault::ServerError, "Transient"),
+    (Fault::Unreachable, "Transient"),
+];
+
+/// Also a version that takes twice as long: nothing says so, and trouble of AWS's moves nothing back.
+#[tokio::test(start_paused = true)]
+async fn a_deployment_in_which_cloudwatch_never_answers_goes_on_without_its_checks() {
+    for (fault, name) in TROUBLE {
+        for (no_data, patience) in [("wait", 900), ("fail", 600), ("pass", 600)] {
+            let world = reporting(1, 0.05, 20.0, 40.0);
+            let more = json!({"noData": no_data});
+            let (status, world, waits) = troubled(world, &more, fault, 86_400).await;
+            assert!(status.is_success(), "{fault:?}: {status:?}");
+            assert_eq!(live(&world, 80), ["sample-external-deployment-tg-2"]);
+            let failed = format!("(GetMetricData failed: {name})");
+            assert!(waits.iter().all(|wait| wait.contains(&failed)), "{waits:?}");
+            let first =
+                format!("checks[0] has 0 of 5 samples of p99 of Latency (Chat), and {patience} s ");
+            assert!(waits[0].contains(&first), "{waits:?}");
+            // A turn a minute.
+            assert_eq!(waits.len(), patience / 60, "{waits:?}");
+        }
+    }
+}
+
+/// CloudWatch answers again before the steps have waited for as long as they may, and has all minutes.
+#[tokio::test(start_paused = true)]
+async fn a_check_is_judged_once_cloudwatch_answers() {
+    for (fault, _) in TROUBLE {
+        let ended = async |latency| {
+            let world = reporting(1, 0.05, 20.0, latency);
+            troubled(world, &json!({}), fault, 900).await
+        };
+        let (status, world, waits) = ended(40.0).await;
+        let Status::Failed { error, cause } = &status else {
+            panic!("{status:?}");
+        };
+        assert_eq!(error, "CheckFailed", "{cause}");
+        assert!(cause.contains("is too high in "), "{cause}");
+        assert_eq!(live(&world, 80), ["sample-external-deployment-tg-1"]);
+        assert!(!waits.is_empty());
+        let (status, _, waits) = ended(20.0).await;
+        assert!(status.is_success(), "{status:?}");
+        assert!(!waits.is_empty());
+    }
+}
+
+/// Preflight asks for the metrics of the task set in service, by the ids that the deployment will use.
+#[tokio::test(start_paused = true)]
+async fn preflight_finds_a_metric_that_nothing_reports() {
+    let found = async |mut world: World, mut event: Value| {
+        world.advance_to(world.now() + 600_000);
+        event["dryRun"] = json!(true);
+        let ended = deploy(world, "run-1", &event).await;
+        let findings = ended.output()["findings"].as_array().unwrap().clone();
+        let of_checks = findings.into_iter().filter(|one| one["name"] == "checks");
+        of_checks
+            .map(|one| one["seen"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let shift = json!({"shift": {"percent": 20, "every": 300}});
+    let world = answering(0.2, 0.2, 20.0);
+    let event = by_target_group(&world, &shift);
+    assert_eq!(
+        found(world.clone(), event.clone()).await,
+        [""; 0],
+        "both are reported"
+    );
+    for (number, name, value) in [
+        (0, "TargetGroup", "{targetGroup}x"),
+        (1, "TaskSet", "x{taskSet}"),
+    ] {
+        let mut misspelt = event.clone();
+        misspelt["checks"][number]["metric"]["dimensions"][name] = json!(value);
+        let seen = found(world.clone(), misspelt).await;
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        let nothing = format!("CloudWatch has no value of checks[{number}], p99 of ");
+        assert!(seen[0].starts_with(&nothing), "{seen:?}");
+    }
+    let event = by_target_group(&world, &json!({}));
+    let swap = found(world, event).await;
+    assert_eq!(swap.len(), 1, "{swap:?}");
+    assert!(swap[0].ends_with("the input has no shift."), "{swap:?}");
 }

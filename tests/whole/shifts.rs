@@ -26,7 +26,7 @@ fn told(reasons: &[Value]) -> Vec<u64> {
 }
 
 /// What each turn of an execution has answered with.
-fn reasons(history: &[HistoryEvent]) -> Vec<Value> {
+pub(crate) fn reasons(history: &[HistoryEvent]) -> Vec<Value> {
     let answers = history.iter().filter_map(|event| match &event.kind {
         EventKind::TaskSucceeded { output, .. } => Some(output["Payload"]["reason"].clone()),
         _ => None,
