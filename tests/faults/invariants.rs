@@ -1,7 +1,8 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S21 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S22 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 mod auto_scaling;
+mod checks;
 mod end;
 mod lock;
 mod quiet;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use crate::join::ROUNDED;
 use crate::scenarios::{CLUSTER, Case, Ends, Meanwhile, SERVICE};
 
+use checks::Compared;
 pub(crate) use end::{converged, unfinished};
 use lock::{commands, lock_item, one_inside};
 pub(crate) use routes::USERS;
@@ -69,6 +71,7 @@ pub(crate) struct Watch {
     hooks: BTreeSet<String>,
     /// The scalable target, as it was at first.
     scaling: Option<ScalableTarget>,
+    compared: Compared,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -101,6 +104,7 @@ impl Watch {
             closed: quiet::closed(&case.event),
             hooks: hooks(&case.event),
             scaling: auto_scaling::target(&case.world),
+            compared: Compared::of(&case.event, &case.world),
             rolling_back: false,
             broken: None,
             checks: 0,
@@ -109,9 +113,10 @@ impl Watch {
         watch
     }
 
-    /// An operator skips every hook from now on.
+    /// An operator skips every hook and every check from now on.
     pub(crate) fn promoted(&mut self) {
         self.hooks.clear();
+        self.compared.end();
     }
 
     pub(crate) fn see(&mut self, effect: &Effect<'_>) {
@@ -136,6 +141,7 @@ impl Watch {
     pub(crate) fn goes_on_as(&self, other: &Self, late: Duration) -> bool {
         let plain = |watch: &Self| Self {
             lowered: BTreeMap::new(),
+            compared: Compared::default(),
             checks: 0,
             ..watch.clone()
         };
@@ -145,6 +151,7 @@ impl Watch {
         };
         let mut steps = self.lowered.iter().zip(&other.lowered);
         plain(self) == plain(other)
+            && self.compared.goes_on_as(&other.compared)
             && self.lowered.len() == other.lowered.len()
             && steps.all(|((set, at), (of, other))| set == of && later_by_up_to(*at, *other))
     }
@@ -221,6 +228,7 @@ impl Watch {
             .or_else(|| Self::tagged(before, after))
             .or_else(|| self.asked_first(before, after))
             .or_else(|| self.out_of_hours(before, after))
+            .or_else(|| self.compared(before, after))
             .or_else(|| self.moved(before, after, call))
             .or_else(|| self.taken_away(before, after))
     }
@@ -309,6 +317,14 @@ impl Watch {
         (refused && lowered).then(|| "S18: a drain that a hook has refused".to_owned())
     }
 
+    /// S22: with a check that has failed or has too few samples, no more traffic moves and no drain begins.
+    fn compared(&mut self, before: &World, after: &World) -> Option<String> {
+        if self.rolling_back {
+            return None;
+        }
+        self.compared.forbidden(before, after)
+    }
+
     /// S7: a deployment moves production traffic once, or once a step of its shift, and back once if it fails.
     fn moved(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         if self.over.contains(execution_of(call)) {
@@ -386,6 +402,8 @@ impl Watch {
         self.forget_moves();
         // It may finish a swap that was left half done, and then make its own.
         self.may_go_back = true;
+        // What drains a leftover compares nothing.
+        self.compared.end();
         self.over.clone_from(&self.executions);
     }
 

@@ -2,6 +2,7 @@
 //! that is broken.
 
 mod auto_scaling;
+mod checks;
 mod command;
 mod decisions;
 mod lock;

@@ -195,6 +195,7 @@ pub(crate) fn all() -> Vec<Case> {
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
         checks("a check", 20.0, Ends::Deployed),
         checks("a check that fails", 40.0, Ends::RolledBack("CheckFailed")),
+        check_in_a_shift(),
         shift(),
         shift_of_a_sick_version(),
         everything(),
@@ -306,6 +307,13 @@ fn quiet_hours() -> [Case; 2] {
         let more = json!({"window": window, "scaledown_wait": 240});
         case(name, &scenario(2), &more, Ends::Deployed)
     })
+}
+
+/// A step of a minute, which waits for samples.
+fn check_in_a_shift() -> Case {
+    let mut case = checks("a check in a shift", 20.0, Ends::Deployed);
+    case.event["shift"] = json!({"percent": 50, "for": 60});
+    case
 }
 
 /// Traffic moves in two steps, and then all of it. CloudWatch is asked for new connections, and has none.

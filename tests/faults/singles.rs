@@ -188,6 +188,7 @@ every_scenario! {
     a_check_that_fails = "a check that fails" in [whole],
     a_swap_that_waits_for_the_window = "a swap that waits for the window" in [whole],
     a_drain_that_waits_for_the_window = "a drain that waits for the window" in [whole],
+    a_check_in_a_shift = "a check in a shift" in [whole],
     a_shift = "a shift" in [whole],
     sick_in_mid_shift = "sick in mid-shift" in [first second],
     everything = "everything" in [first second],
