@@ -145,10 +145,13 @@ pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
     queries.collect()
 }
 
-/// What preflight asks for: the metric of each check, of the task set in service.
+/// What preflight asks for: the metric of each check, of the task set that is PRIMARY or the only one.
 pub fn before(request: &Request, task_sets: &[TaskSet]) -> Vec<Query> {
-    let mut task_sets = task_sets.iter();
-    let Some(serving) = task_sets.find(|set| set.status == TaskSetStatus::Primary) else {
+    let mut sets = task_sets.iter();
+    let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
+    // Before the first deployment, none may be.
+    let alone = task_sets.first().filter(|_| task_sets.len() == 1);
+    let Some(serving) = primary.or(alone) else {
         return Vec::new();
     };
     let group = serving.load_balancers.first();

@@ -83,8 +83,10 @@ impl World {
         }
         let mut minutes: BTreeMap<u64, Minute> = BTreeMap::new();
         for (set, requests) in self.requests_of_sets(&metric.dimensions, over_by_ms) {
-            let behaviour = self.behaviour_of(&set.task_definition);
-            let level = behaviour.metrics.get(name)?;
+            let Some(task) = self.tasks.of(&set.id).next() else {
+                continue;
+            };
+            let level = task.behaviour.metrics.get(name)?;
             for (from_ms, requests) in requests
                 .into_iter()
                 .filter(|(_, requests)| requests.sum > 0)
