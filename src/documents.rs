@@ -16,6 +16,7 @@ fn pages() -> impl Iterator<Item = PathBuf> {
         "docs",
         "fuzz",
         "examples/alb-service",
+        "examples/four-services",
         "examples/nlb-service",
         "examples/service-discovery",
     ];

@@ -14,6 +14,7 @@ use std::fmt;
 
 use crate::contract::Failure;
 use crate::counted::listed;
+use crate::refusal::ErrorName;
 
 pub use answer::{Before, Item, answer, dry_run, fits, none_started, of_siblings, refused};
 pub use application::{
@@ -104,7 +105,7 @@ fn ended(failure: Failure, undoes: bool) -> Stage {
         };
     }
     // A sibling that was still under way: its deployment has gone back by itself.
-    if failure.error == "OperatorRollback" {
+    if failure.error == ErrorName::OperatorRollback.as_str() {
         return Stage::Undone { warm: true };
     }
     Stage::Failed(failure)
@@ -223,7 +224,7 @@ fn failure(application: &Application, standings: &[Standing]) -> Failure {
     let failed = failed.join(". ");
     let point = if failed.ends_with('.') { "" } else { "." };
     Failure {
-        error: "ServiceFailed".to_owned(),
+        error: ErrorName::ServiceFailed.as_str().to_owned(),
         cause: format!("{failed}{point} {}", told.join(" "))
             .trim_end()
             .to_owned(),

@@ -47,6 +47,8 @@ pub enum ErrorName {
     PausedTooLong,
     /// A deployment that had not moved traffic could no longer end in time.
     TooLate,
+    /// One of several services was not deployed.
+    ServiceFailed,
     /// The service has as many task sets as ECS allows.
     TaskSetLimit,
     /// The service is not `ACTIVE`.
@@ -63,7 +65,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -82,6 +84,7 @@ impl ErrorName {
         Self::ShiftTimeout,
         Self::PausedTooLong,
         Self::TooLate,
+        Self::ServiceFailed,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
         Self::Permission,
@@ -111,6 +114,7 @@ impl ErrorName {
             Self::ShiftTimeout => "ShiftTimeout",
             Self::PausedTooLong => "PausedTooLong",
             Self::TooLate => "TooLate",
+            Self::ServiceFailed => "ServiceFailed",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
             Self::Permission => "Permission",
@@ -142,6 +146,7 @@ impl ErrorName {
             | Self::ShiftTimeout
             | Self::PausedTooLong
             | Self::TooLate
+            | Self::ServiceFailed
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,
@@ -170,6 +175,7 @@ impl ErrorName {
             | Self::DrainTimeout
             | Self::PausedTooLong
             | Self::TooLate
+            | Self::ServiceFailed
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission
