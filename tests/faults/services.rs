@@ -95,7 +95,10 @@ fn running(world: &World, task_set: &str) -> usize {
 
 /// The revision that a service's one task set runs and its tasks, or what is wrong.
 fn serves(world: &World, service: &str) -> Result<(String, usize), String> {
-    let sets = world.task_sets_of("main", service);
+    let sets = world.task_sets_of("main", service).into_iter();
+    let sets: Vec<_> = sets
+        .filter(|set| set.status.as_str() != "DRAINING")
+        .collect();
     let [set] = sets[..] else {
         let ids: Vec<_> = sets.iter().map(|set| &set.id).collect();
         return Err(format!("{service} has task sets {ids:?}"));

@@ -4,7 +4,7 @@ use ebbtide_permissions::judged;
 use ebbtide_simulator::asl::{HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, StartFault};
-use ebbtide_simulator::world::{Behaviour, World};
+use ebbtide_simulator::world::{Behaviour, TaskSet, World};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
@@ -72,6 +72,13 @@ fn chain() -> Value {
     ])
 }
 
+/// The task sets of a service that are not being deleted.
+fn living<'w>(world: &'w World, cluster: &str, service: &str) -> Vec<&'w TaskSet> {
+    let sets = world.task_sets_of(cluster, service).into_iter();
+    sets.filter(|set| set.status.as_str() != "DRAINING")
+        .collect()
+}
+
 /// Tasks of a task set that run.
 fn running(world: &World, task_set: &str) -> usize {
     let tasks = world.tasks_of(task_set).into_iter();
@@ -104,7 +111,7 @@ impl Ended {
     /// Of every service: the revision that its one task set runs, and how many tasks of it.
     fn serves(&self, service: &str) -> (String, usize) {
         let names = names(service);
-        let sets = self.world.task_sets_of(&names.cluster, service);
+        let sets = living(&self.world, &names.cluster, service);
         let [set] = sets[..] else { panic!("{sets:?}") };
         let revision = set.task_definition.rsplit(':').next().unwrap();
         (revision.to_owned(), running(&self.world, &set.id))
@@ -117,7 +124,7 @@ impl Ended {
             .executions()
             .filter(|execution| !execution.state_machine_arn.ends_with("-services"))
             .collect();
-        all.sort_by_key(|execution| execution.start_date_ms);
+        all.sort_by_key(|execution| (execution.start_date_ms, &execution.name));
         let short = |name: &str| {
             let rest = name.strip_prefix("release-7-").unwrap();
             let parts: Vec<_> = rest.split('-').collect();
@@ -234,11 +241,11 @@ async fn what_is_deployed_beside_one_that_fails_goes_back_while_its_original_run
         .id
         .clone();
     let ended = deploy_with(before, &input, |_| {}).await;
-    assert_eq!(ended.started(), ["db", "app"]);
+    assert_eq!(ended.started(), ["app", "db"]);
     let cause = ended.cause();
     assert!(cause.starts_with("app: NotReadyTimeout: "), "{cause}");
     assert!(cause.ends_with("Rolled back: db."), "{cause}");
-    let sets = ended.world.task_sets_of(&names("db").cluster, "db");
+    let sets = living(&ended.world, &names("db").cluster, "db");
     let [set] = sets[..] else { panic!("{sets:?}") };
     assert_eq!(set.id, original);
     assert_eq!(ended.serves("db"), ("1".to_owned(), 2));
