@@ -113,7 +113,9 @@ async fn what_can_no_longer_end_in_time_moves_no_traffic() {
         cause.contains("could no longer end by 2026-01-05T12:00:00Z (finishBy)"),
         "{cause}"
     );
-    assert_eq!(sets(&ended.world), [first.as_str()]);
+    // ECS is deleting the replacement.
+    let deleted = ended.deleted();
+    assert!(deleted.len() == 1 && deleted[0].0 != first, "{deleted:?}");
     assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
 }
 
