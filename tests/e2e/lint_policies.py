@@ -79,6 +79,12 @@ ACCEPTED = {
             ("ScaleDownRole", "DeleteRule", "listener-rule/net/*/*/*/*"),
         )
     ),
+    # Its list of condition keys lacks this global one.
+    (
+        "AutoScalingPolicy",
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "Unknown condition aws:ViaAWSService for action ecs:UpdateService",
+    ),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
     *(
         (

@@ -190,15 +190,7 @@ impl Reader<'_> {
             u16::try_from(whole(value, 1, 65_535)?).ok()
         });
         let launch = self.launch();
-        let platform_version = self.optional("platformVersion", |value| {
-            text_where(value, |text| {
-                text == "LATEST"
-                    || (text.len() <= 20
-                        && text.split('.').all(|part| {
-                            !part.is_empty() && part.chars().all(|c| c.is_ascii_digit())
-                        }))
-            })
-        });
+        let platform_version = self.platform_version();
         let tags = self.optional("tags", tags);
         let wait_for_service = self.optional("waitForService", |value| whole(value, 1, 3_600));
         let drain = self.drain();
@@ -290,6 +282,18 @@ impl Reader<'_> {
             };
             let fits = cluster.is_none() || named.is_none() || named == cluster;
             (fits && is_name(name)).then(|| name.to_owned())
+        })
+    }
+
+    fn platform_version(&mut self) -> Option<String> {
+        self.optional("platformVersion", |value| {
+            text_where(value, |text| {
+                text == "LATEST"
+                    || (text.len() <= 20
+                        && text.split('.').all(|part| {
+                            !part.is_empty() && part.chars().all(|c| c.is_ascii_digit())
+                        }))
+            })
         })
     }
 
