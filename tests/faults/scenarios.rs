@@ -215,11 +215,9 @@ pub(crate) fn all() -> Vec<Case> {
             &scenario(1),
             Ends::Deployed,
         ),
-        first_in_a_registry(),
-        refused_in_a_registry(),
     ];
-    cases.extend(quiet_hours());
-    cases.extend(auto_scaling());
+    let more = [first_in_a_registry(), refused_in_a_registry()].into_iter();
+    cases.extend(more.chain(quiet_hours()).chain(auto_scaling()));
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
         case.world.counts_deregistering = false;

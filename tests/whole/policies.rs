@@ -122,7 +122,7 @@ fn every_role_and_policy_takes_the_path_and_every_role_the_boundary() {
     let seen: Vec<_> = seen.into_iter().collect();
     assert_eq!(
         seen,
-        [("AWS::IAM::ManagedPolicy", 4), ("AWS::IAM::Role", 4)]
+        [("AWS::IAM::ManagedPolicy", 4), ("AWS::IAM::Role", 5)]
     );
 }
 
