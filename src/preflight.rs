@@ -21,6 +21,7 @@ use crate::aws::{Access, signed};
 use crate::executions::{CallError, SIGN_IN};
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
+use crate::follow::now;
 use crate::input::{self, Input};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, WARNING, print, remark};
 use crate::runtime::in_real_time;
@@ -134,8 +135,10 @@ pub(crate) fn in_scenario(
 ) -> Result<Looked, Error> {
     let world = scenario.world_for(&scenario::names_of(&request, &home))?;
     in_virtual_time(async {
-        let clients = SimulatedAws::new(world, 1.0).clients("preflight");
-        Ok(inspected(&clients, home, request).await)
+        let aws = SimulatedAws::new(world, 1.0);
+        let clients = aws.clients("preflight");
+        let now = aws.with_world(|world| world.epoch_ms()) / 1_000;
+        Ok(inspected(&clients, home, request, now).await)
     })
 }
 
@@ -163,14 +166,14 @@ pub(crate) async fn account(access: &Access, event: &Value) -> Result<Looked, Er
         Err(error) => return Ok(Err(Unseen::Aws(error))),
     };
     Ok(match Request::read(event, &home) {
-        Ok(request) => inspected(&clients, home, request).await,
+        Ok(request) => inspected(&clients, home, request, now()).await,
         Err(problems) => Err(Unseen::Input(problems)),
     })
 }
 
-async fn inspected(clients: &Clients, home: Home, request: Request) -> Looked {
+async fn inspected(clients: &Clients, home: Home, request: Request, now: u64) -> Looked {
     let inspection = match id(&home) {
-        Ok(id) => Box::pin(inspect(clients, &id, &request)).await,
+        Ok(id) => Box::pin(inspect(clients, &id, &request, now)).await,
         Err(error) => Err(error),
     };
     Ok((home, request, inspection.map_err(Unseen::Aws)?))

@@ -1,7 +1,5 @@
 //! Preflight without a deployment: the same reads, the same decision, every finding.
 
-use std::time::SystemTime;
-
 use ebbtide_controller::arn::Home;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::phase::Phase;
@@ -13,7 +11,6 @@ use ebbtide_controller::request::Request;
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::invocation::since_1970;
 use crate::observe::{Names, observe};
 use crate::observe_ecs;
 
@@ -26,13 +23,13 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
 }
 
-/// Reads what preflight reads and returns all findings; writes nothing.
+/// Reads what preflight reads and returns all findings; writes nothing. `now` is in seconds since 1970.
 pub async fn inspect(
     clients: &Clients,
     id: &DeploymentId,
     request: &Request,
+    now: u64,
 ) -> Result<Inspection, StepError> {
-    let now = since_1970(SystemTime::now()) / 1_000;
     let known = &mut Names::default();
     let world = Box::pin(observe(
         clients,

@@ -134,6 +134,10 @@ fn every_event_is_simulated_in_a_world_of_its_names() {
     let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
     for event in std::fs::read_dir(events).unwrap() {
         let event = event.unwrap().file_name().into_string().unwrap();
+        // A simulated world has one service.
+        if event == "services.json" {
+            continue;
+        }
         let ran = ebbtide(&format!("simulate events/{event}"));
         if event == "approval.json" {
             assert_has(&ran.exits(1).stdout, &["\nFAILED: PauseTimeout: "]);

@@ -54,7 +54,7 @@ fn wire_holds_for_inputs_that_are_drawn() {
 fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
     let mut drawn = Drawn::new(corpus("decisions"), 1);
     let mut seen = BTreeMap::<String, u32>::new();
-    for _ in 0..8_000 {
+    for _ in 0..16_000 {
         for (phase, _, next) in decisions_in(&drawn.next()) {
             for what in kinds(&next) {
                 *seen.entry(what.to_owned()).or_default() += 1;
