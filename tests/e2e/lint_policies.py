@@ -92,7 +92,7 @@ ACCEPTED = {
             "RESOURCE_MISMATCH",
             "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
         )
-        for policy in ("CheckAndCreateRole", "OperatorPolicy")
+        for policy in ("CheckAndCreateRole", "OperatorPolicy", "ServicesRole")
     ),
 }
 

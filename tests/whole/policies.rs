@@ -78,8 +78,9 @@ fn the_one_for_several_services_may_start_the_other_one_and_wait_for_it() {
     );
     let values = &resources["ServicesStateMachine"]["Properties"]["DefinitionSubstitutions"];
     let started = tagged(&values["DeploymentStateMachine"]);
+    assert_eq!(started, "DeploymentStateMachineAliaslive");
     let start = statement(resources, "ServicesRole", "states:StartExecution").unwrap();
-    assert_eq!(tagged(&start["Resource"]), started);
+    assert!(tagged(&start["Resource"]).ends_with(":stateMachine:${AWS::StackName}:live"));
     let invoked = tagged(&values["CheckAndCreateFunction"]);
     assert_eq!(invoked, "CheckAndCreateFunction.Version");
     let invoke = statement(resources, "ServicesRole", "lambda:InvokeFunction").unwrap();

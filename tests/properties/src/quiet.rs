@@ -38,9 +38,10 @@ pub(crate) fn keeps(
     let mut always = plan.clone();
     always.request.window = None;
     let other = turn::next(phase, world, &always, progress);
-    let is_late = |of: &Result<Next, Refusal>| matches!(of, Err(refusal) if refusal.error == ErrorName::TooLate);
-    // What follows may wait: only with the window it is known that it ends too late.
-    if is_late(next) && !is_late(&other) {
+    // What follows may wait: only with the window it is known that it ends too late, or does not fit an execution.
+    let of_the_window = [ErrorName::TooLate, ErrorName::PreflightFailed];
+    let is_refused = |of: &Result<Next, Refusal>| matches!(of, Err(refusal) if of_the_window.contains(&refusal.error));
+    if is_refused(next) && !is_refused(&other) {
         return;
     }
     assert_eq!(what(next), what(&other), "{deployment:?}");
