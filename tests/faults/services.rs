@@ -1,10 +1,9 @@
-//! Several services in one execution: every fault of every call and invocation of the execution that starts the others,
-//! and every fault of every invocation of those.
+//! Several services in one execution: every fault of every call and invocation of the execution that starts the others.
 
 use ebbtide_simulator::asl::{HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault, StartFault};
-use ebbtide_simulator::world::{Behaviour, World};
+use ebbtide_simulator::world::{Behaviour, Call, World};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
@@ -145,7 +144,7 @@ async fn all(world: &World, clean: &Ran, plans: impl Iterator<Item = Plan>) {
 
 fn of_calls(clean: &Ran) -> Vec<Plan> {
     let calls = (1..).zip(clean.world.calls());
-    let of_parent = calls.filter(|(_, call)| call.caller.ends_with(&format!(" {PARENT}")));
+    let of_parent = calls.filter(|(_, call)| is_of_parent(call));
     let plans = of_parent.flat_map(|(number, _)| {
         Fault::ALL.map(|fault| Plan {
             call: Some((number, fault)),
@@ -155,15 +154,30 @@ fn of_calls(clean: &Ran) -> Vec<Plan> {
     plans.collect()
 }
 
+/// Every fault of the invocations of the execution that starts the others; of theirs, every tenth is struck as well, since
+/// `singles` strikes each of them.
 fn of_invocations(clean: &Ran) -> Vec<Plan> {
-    let invocations = clean.aws.calls_before_invocations().len() as u64;
-    let plans = (1..=invocations).flat_map(|number| {
+    let calls: Vec<_> = clean.world.calls().collect();
+    let of_parent = |began: u64| {
+        let first = usize::try_from(began)
+            .ok()
+            .and_then(|began| calls.get(began));
+        first.is_none_or(|call| is_of_parent(call))
+    };
+    let began = clean.aws.calls_before_invocations().into_iter();
+    let invocations = (1..).zip(began);
+    let struck = invocations.filter(|(number, began)| number % 10 == 0 || of_parent(*began));
+    let plans = struck.flat_map(|(number, _)| {
         LambdaFault::ALL.map(|fault| Plan {
             invocation: Some((number, fault)),
             ..Plan::default()
         })
     });
     plans.collect()
+}
+
+fn is_of_parent(call: &Call) -> bool {
+    call.caller.ends_with(&format!(" {PARENT}"))
 }
 
 fn of_starts(clean: &Ran) -> Vec<Plan> {
