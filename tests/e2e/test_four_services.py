@@ -135,7 +135,7 @@ class Database:
     def __init__(self, data, own):
         database, _ = SERVICES["DbTaskDefinition"]["Properties"]["ContainerDefinitions"]
         own.mkdir()
-        (own / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "$@" > "$SERVES"\nexec sleep 600\n')
+        (own / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "$@" > "$SERVES.new"\nmv "$SERVES.new" "$SERVES"\nexec sleep 600\n')
         (own / "docker-entrypoint.sh").chmod(0o755)
         self.waits, self.serves = own / "waiting", own / "serves"
         env = {

@@ -31,7 +31,7 @@ def test_the_extract_is_that_of_the_sources_and_of_the_pinned_botocore(pinned):
 
 def test_the_extract_has_every_operation_that_is_simulated_and_that_the_template_allows(extract):
     for service, calls in OPERATIONS.items():
-        assert calls.keys() <= extract[{"elb": "elbv2"}.get(service, service)]["operations"].keys(), service
+        assert calls.keys() <= extract[{"autoscaling": "application-autoscaling", "elb": "elbv2"}.get(service, service)]["operations"].keys(), service
     services = "|".join(extract.keys() | IN_IAM.keys())
     # What a colon follows is the key of a condition.
     template = re.sub("#.*", "", (stack.ROOT / "template.yaml").read_text())

@@ -106,9 +106,9 @@ def test_a_service_starts_once_what_it_depends_on_is_deployed(services, ministac
 
 def test_nothing_is_started_where_one_service_would_be_refused(services, ministack, shop):
     before = {name: service.everything() for name, service in shop.items()}
-    execution = services.start(deployment(2, alarms=["no-such-alarm"]))
+    execution = services.start(deployment(2, containerName="no-such-container"))
     ended = services.ended(execution)
     assert (ended.status, ended.error) == ("FAILED", "PreflightFailed")
-    assert "no-such-alarm" in ended.cause
+    assert "no-such-container" in ended.cause
     assert started_by(ministack, execution) == []
     assert {name: service.everything() for name, service in shop.items()} == before
