@@ -7,7 +7,6 @@ use crate::cleanup;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::finish_swap;
-use crate::id::TargetGroupArn;
 use crate::next::Next;
 use crate::phase::To;
 use crate::preflight;
@@ -45,14 +44,6 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     ))
 }
 
-/// Whether a route without the tag of one for tests forwards to a group: users may come through it.
-fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
-    world.routes.iter().any(|route| {
-        let reaches = route.forward.live().any(|live| live == group);
-        reaches && route.role.as_deref() != Some("test")
-    })
-}
-
 /// Removes one task set that does not serve; `None` if only the one that serves is left.
 ///
 /// One that may have served is drained like an original, at the request's pace, and deleted without
@@ -79,7 +70,7 @@ pub(crate) fn left_over(
     };
     let Some(leftover) = found.next(plan, never_served) else {
         let strays = found.straggles && !is_there(world, plan, &routing) && targets(&routing) > 0;
-        if strays && !may_reach_users(world, &routing.alternate.arn) {
+        if strays && !routing::may_reach_users(world, &routing.alternate.arn) {
             // What is on the alternate group is of other versions, and gets no traffic with the swap.
             return Ok(Some(Next::one(Action::DeregisterTargets {
                 target_group: routing.alternate.arn.clone(),

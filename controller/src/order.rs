@@ -10,8 +10,6 @@ mod event;
 mod standing;
 mod undo;
 
-use std::fmt;
-
 use crate::contract::Failure;
 use crate::counted::listed;
 use crate::refusal::ErrorName;
@@ -21,8 +19,8 @@ pub use application::{
     APPLICATION_FIELDS, Application, MOST_SERVICES, Member, OnFailure, SERVICE_FIELDS,
 };
 pub use event::{Event, Kind};
-pub use standing::{Deployment, Stage, Standing};
-pub use undo::{Undoing, earlier, undone_by};
+pub use standing::{Stage, Standing};
+pub use undo::{can_be_undone, earlier};
 
 /// How many times a deployment is started that was not there afterwards.
 const MOST_STARTS: u32 = 5;
@@ -75,13 +73,13 @@ pub fn observe(
     reported: impl Fn(usize) -> Option<Failure>,
 ) {
     for (number, standing) in standings.iter_mut().enumerate() {
-        let undoes = matches!(standing.stage, Stage::Undoing(_));
-        let Some(deployment) = standing.stage.under_way() else {
+        let undoes = standing.is_being_undone();
+        let Some(starts) = standing.stage.starts() else {
             continue;
         };
         let stage = match seen(number) {
             None | Some(Seen::Running) => continue,
-            Some(Seen::Absent) if deployment.starts < MOST_STARTS => continue,
+            Some(Seen::Absent) if starts < MOST_STARTS => continue,
             Some(Seen::Absent) => {
                 let failure = reported(number).unwrap_or_else(|| Failure {
                     error: "NotStarted".to_owned(),
@@ -116,7 +114,7 @@ fn ended(failure: Failure, undoes: bool) -> Stage {
 /// A service starts once all that it depends on are deployed. Once one has failed, nothing more starts; with
 /// [`OnFailure::UndoEarlier`], those that are deployed are undone, each one after those that depend on it.
 pub fn next(application: &Application, standings: &mut [Standing], waited: bool) -> Next {
-    let under_way = |standing: &Standing| standing.stage.under_way().map(|it| it.starts);
+    let under_way = |standing: &Standing| standing.stage.starts();
     if let Some(starts) = standings.iter().filter_map(under_way).max() {
         if !waited {
             let wait = START_AGAIN.saturating_mul(2_u32.saturating_pow(starts.saturating_sub(1)));
@@ -243,14 +241,14 @@ impl Next {
     }
 
     /// The reason of the answer: a code for programs, and words for people.
-    pub fn reason(&self, application: &Application) -> Told {
+    pub fn reason(&self, application: &Application) -> (&'static str, String) {
         let names = |numbers: &[usize]| {
             let names = numbers
                 .iter()
                 .map(|number| application.members[*number].service());
             listed(&names.collect::<Vec<_>>())
         };
-        let (code, text) = match self {
+        match self {
             Self::Start(numbers) => ("servicesStart", format!("starting {}", names(numbers))),
             Self::Wait(wait) => (
                 "servicesWait",
@@ -262,23 +260,7 @@ impl Next {
             ),
             Self::Deployed => ("servicesDeployed", "every service is deployed".to_owned()),
             Self::Failed(failure) => ("servicesFailed", failure.cause.clone()),
-        };
-        Told { code, text }
-    }
-}
-
-/// A reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// For programs.
-    pub code: &'static str,
-    /// For people.
-    pub text: String,
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        }
     }
 }
 

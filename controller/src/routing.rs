@@ -280,11 +280,23 @@ pub(crate) fn planned_roles<'a>(
 /// Every route's role is recorded before a task set is created: one without a role came later, and
 /// may be one that users reach.
 pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Route> {
-    world.routes.iter().find(|route| {
-        let mut reached = route.forward.live();
-        route.role.as_deref() != Some(Role::Test.as_str())
-            && reached.any(|group| task_set.is_attached_to(group))
-    })
+    let reaches = |route: &&Route| {
+        route
+            .forward
+            .live()
+            .any(|group| task_set.is_attached_to(group))
+    };
+    not_for_tests(world).find(reaches)
+}
+
+/// Whether users may come to a group: a route without the tag of one for tests forwards to it.
+pub(crate) fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
+    not_for_tests(world).any(|route| route.forward.live().any(|live| live == group))
+}
+
+fn not_for_tests(world: &World) -> impl Iterator<Item = &Route> {
+    let routes = world.routes.iter();
+    routes.filter(|route| route.role.as_deref() != Some(Role::Test.as_str()))
 }
 
 impl Route {

@@ -12,7 +12,7 @@ use ebbtide_controller::command::{Asked, Command, Meant};
 use ebbtide_controller::contract::{self, Failure};
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::order::{
-    self, Application, Before, Event, Item, Kind, Member, Next, Seen, Stage, Standing, Undoing,
+    self, Application, Before, Event, Item, Kind, Member, Next, Seen, Stage, Standing,
 };
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight::{self, findings::Finding};
@@ -168,18 +168,20 @@ impl Step<'_> {
         let mut standings = std::mem::take(&mut before.standings);
         let members = application.members.iter().zip(&standings).enumerate();
         let under_way = members.filter(|(_, (_, standing))| {
-            matches!(standing.stage, Stage::Started(_) | Stage::Undoing(_))
+            matches!(
+                standing.stage,
+                Stage::Started { .. } | Stage::Undoing { .. }
+            )
         });
         let reads = under_way.map(|(number, (member, standing))| async move {
             let name = member.execution(&self.event.id, standing.is_being_undone());
             Ok::<_, StepError>((number, self.seen(&name).await?))
         });
         let seen: BTreeMap<_, _> = try_join_all(reads).await?.into_iter().collect();
-        before.standings.clone_from(&standings);
         order::observe(
             &mut standings,
             |number| seen.get(&number).cloned(),
-            |number| before.reported(number),
+            |number| before.reported(application.members[number].service()),
         );
         self.answered(&application, &mut standings, before.waited)
             .await
@@ -234,16 +236,13 @@ impl Step<'_> {
             let Stage::Deployed { task_set } = &standing.stage else {
                 continue;
             };
-            match order::undone_by(
-                standing.earlier.as_ref(),
-                task_set.as_deref(),
-                world.as_ref(),
-            ) {
-                Undoing::Can => {
+            let task_set = task_set.as_deref();
+            match order::can_be_undone(standing.earlier.as_ref(), task_set, world.as_ref()) {
+                Ok(()) => {
                     standing.undo();
                     begun.push(*number);
                 }
-                Undoing::Not(why) => standing.stage = Stage::Kept { why },
+                Err(why) => standing.stage = Stage::Kept { why },
             }
         }
         Ok(begun)

@@ -1,5 +1,8 @@
 //! The services that are deployed while things go wrong.
 
+mod auto_scaling;
+mod registry;
+
 use ebbtide_controller::turn::{self, Turn};
 use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
@@ -199,25 +202,13 @@ pub(crate) fn all() -> Vec<Case> {
         shift(),
         shift_of_a_sick_version(),
         everything(),
-        registry("a registry", &json!({}), &scenario(2), Ends::Deployed),
-        shift_by_tasks(),
-        registry_never_healthy(),
-        alarm_in_a_registry(),
-        registry(
-            "health that ECS puts back",
-            &json!({"ecsRestoresHealthAfterSeconds": 45}),
-            &scenario(1),
-            Ends::Deployed,
-        ),
-        registry(
-            "a registry beside a load balancer",
-            &json!({"besideLoadBalancer": true}),
-            &scenario(1),
-            Ends::Deployed,
-        ),
     ];
-    let more = [first_in_a_registry(), refused_in_a_registry()].into_iter();
-    cases.extend(more.chain(quiet_hours()).chain(auto_scaling()));
+    cases.extend(
+        registry::all()
+            .into_iter()
+            .chain(quiet_hours())
+            .chain(auto_scaling::all()),
+    );
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
         case.world.counts_deregistering = false;
@@ -348,117 +339,6 @@ fn shift_of_a_sick_version() -> Case {
     let mut case = sick_after_the_swap();
     case.name = "sick in mid-shift";
     case.event["shift"] = json!({"percent": 20, "for": 900});
-    case
-}
-
-/// Clients find the tasks in a registry, and keep what they have found.
-fn registry(name: &'static str, settings: &Value, scenario: &Scenario, ends: Ends) -> Case {
-    let scenario = Scenario {
-        registry: Some(serde_json::from_value(settings.clone()).unwrap()),
-        ..scenario.clone()
-    };
-    let mut case = case(name, &scenario, &json!({}), ends);
-    if !scenario.has_load_balancer() {
-        case.event.as_object_mut().unwrap().remove("nlb");
-    }
-    case
-}
-
-fn shift_by_tasks() -> Case {
-    let mut case = registry("a shift by tasks", &json!({}), &scenario(2), Ends::Deployed);
-    case.event["shift"] = json!({"percent": 50, "for": 60});
-    case.event["scaledown_decrement"] = json!(100);
-    case
-}
-
-fn registry_never_healthy() -> Case {
-    let sick = one_task(|scenario| scenario.replacement.never_healthy = true);
-    let ends = Ends::RolledBack("NotReadyTimeout");
-    let mut case = registry("never healthy in a registry", &json!({}), &sick, ends);
-    case.event["readinessTimeout"] = json!(180);
-    case.event["failedTasks"] = json!(100);
-    case
-}
-
-/// The original has left the registry by then, and comes back.
-fn alarm_in_a_registry() -> Case {
-    let ends = Ends::RolledBack("AlarmRaised");
-    let mut case = registry("an alarm in a registry", &json!({}), &scenario(2), ends);
-    case.event["alarms"] = json!(["errors"]);
-    case.event["scaledown_wait"] = json!(300);
-    let (world, metric) = (&mut case.world, AlarmType::MetricAlarm);
-    world.put_alarm("errors", metric, AlarmState::Ok).unwrap();
-    world.change_alarm_in(500_000, "errors", AlarmState::Alarm);
-    case
-}
-
-/// Clients know the replacement, although it never was PRIMARY.
-fn refused_in_a_registry() -> Case {
-    let ends = Ends::RolledBack("CheckFailed");
-    let mut case = registry("refused in a registry", &json!({}), &scenario(2), ends);
-    let lambda = "arn:aws:lambda:us-east-1:555555555555:function:refuse";
-    case.event["hooks"] = json!([{"at": "beforeSwap", "lambda": lambda}]);
-    let never = json!([{"answer": {"hookStatus": "FAILED"}}]);
-    let never = serde_json::from_value(never).unwrap();
-    case.world.put_function("refuse", never);
-    case
-}
-
-fn first_in_a_registry() -> Case {
-    let scenario = one_task(|scenario| scenario.first_deployment = true);
-    let name = "first deployment into a registry";
-    let mut case = registry(name, &json!({}), &scenario, Ends::Deployed);
-    let names = Names::default();
-    let registry = case.world.registries().next().unwrap().arn.clone();
-    case.event["registry"] = json!({"registryArn": registry});
-    case.event["subnets"] = names.subnets.into();
-    case.event["task_sg"] = names.security_groups.into();
-    case
-}
-
-/// Application Auto Scaling scales it, but for the time of a deployment; scheduled actions are suspended all the time.
-fn scaled_by_itself(name: &'static str, scenario: &Scenario, ends: Ends) -> Case {
-    let more = json!({
-        "autoScaling": "holdScaleIn",
-        "scaledown_decrement": 100,
-        "readinessTimeout": if ends == Ends::Deployed { 1_800 } else { 180 },
-        "failedTasks": 100,
-    });
-    let mut case = case(name, scenario, &more, ends);
-    let target = json!({
-        "ServiceNamespace": "ecs",
-        "ResourceId": format!("service/{CLUSTER}/{SERVICE}"),
-        "ScalableDimension": "ecs:service:DesiredCount",
-        "MinCapacity": 1,
-        "MaxCapacity": 10,
-        "SuspendedState": {"ScheduledScalingSuspended": true},
-    });
-    let target = serde_json::from_value(target).unwrap();
-    case.world.register_scalable_target(&target).unwrap();
-    case
-}
-
-fn auto_scaling() -> [Case; 3] {
-    let sick = one_task(|scenario| scenario.replacement.never_healthy = true);
-    let back = Ends::RolledBack("NotReadyTimeout");
-    [
-        scaled_by_itself("auto scaling", &scenario(1), Ends::Deployed),
-        scaled_by_itself("auto scaling, never healthy", &sick, back),
-        suspended_by_a_person(),
-    ]
-}
-
-fn suspended_by_a_person() -> Case {
-    let name = "scale-in suspended by a person";
-    let mut case = scaled_by_itself(name, &scenario(1), Ends::Deployed);
-    let suspended = json!({
-        "ServiceNamespace": "ecs",
-        "ResourceId": format!("service/{CLUSTER}/{SERVICE}"),
-        "ScalableDimension": "ecs:service:DesiredCount",
-        "SuspendedState": {"DynamicScalingInSuspended": true},
-    });
-    let suspended = serde_json::from_value(suspended).unwrap();
-    case.world.register_scalable_target(&suspended).unwrap();
     case
 }
 

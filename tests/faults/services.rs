@@ -130,7 +130,7 @@ fn wrong(ran: &Ran, clean: &Ran) -> Option<String> {
     runs.map(|execution| format!("{} runs", execution.name))
 }
 
-async fn all(world: &World, clean: &Ran, plans: impl Iterator<Item = Plan>) {
+async fn all(world: &World, clean: &Ran, plans: Vec<Plan>) {
     let (mut runs, mut failures) = (0, Vec::new());
     for plan in plans {
         runs += 1;
@@ -190,44 +190,38 @@ fn of_starts(clean: &Ran) -> Vec<Plan> {
     plans.collect()
 }
 
+/// Strikes the deployment with each plan for a clean run, which ends so, after so many starts.
+async fn strike(ui_is_broken: bool, ends: (bool, u64), plans: impl Fn(&Ran) -> Vec<Plan>) {
+    let world = world(ui_is_broken);
+    let clean = run(&world, &Plan::default()).await;
+    assert_eq!((clean.status.is_success(), clean.starts), ends);
+    all(&world, &clean, plans(&clean)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn services_are_deployed_whatever_goes_wrong_with_a_call_of_the_one_that_starts_them() {
-    let world = world(false);
-    let clean = run(&world, &Plan::default()).await;
-    assert_eq!((clean.status.is_success(), clean.starts), (true, 3));
-    all(
-        &world,
-        &clean,
-        of_calls(&clean).into_iter().chain(of_starts(&clean)),
-    )
+    strike(false, (true, 3), |clean| {
+        [of_calls(clean), of_starts(clean)].concat()
+    })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn services_are_deployed_whatever_goes_wrong_with_a_function() {
-    let world = world(false);
-    let clean = run(&world, &Plan::default()).await;
-    all(&world, &clean, of_invocations(&clean).into_iter()).await;
+    strike(false, (true, 3), of_invocations).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn services_are_undone_whatever_goes_wrong_with_a_call_of_the_one_that_starts_them() {
-    let world = world(true);
-    let clean = run(&world, &Plan::default()).await;
-    assert_eq!((clean.status.is_success(), clean.starts), (false, 5));
-    all(
-        &world,
-        &clean,
-        of_calls(&clean).into_iter().chain(of_starts(&clean)),
-    )
+    strike(true, (false, 5), |clean| {
+        [of_calls(clean), of_starts(clean)].concat()
+    })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn services_are_undone_whatever_goes_wrong_with_a_function() {
-    let world = world(true);
-    let clean = run(&world, &Plan::default()).await;
-    all(&world, &clean, of_invocations(&clean).into_iter()).await;
+    strike(true, (false, 5), of_invocations).await;
 }
 
 /// A parent that is stopped takes its deployments with it; the same application is deployed afterwards all the same.

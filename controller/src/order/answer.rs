@@ -14,7 +14,7 @@ use crate::refusal::{ErrorName, Refusal};
 /// Bytes of findings in the state of a dry run.
 const MOST_BYTES: usize = 96 * 1024;
 
-/// Bytes of a state that starts deployments: Step Functions allows 256 KiB, and a function gets the input besides it.
+/// Bytes of a state that starts deployments: Step Functions allows 256 KiB, and a function gets the input as well.
 const MOST_OF_A_STATE: usize = 176 * 1024;
 
 /// Refuses an application whose first state is too large: later ones are smaller, or as large.
@@ -85,9 +85,8 @@ impl Before {
     }
 
     /// What Step Functions has said of the execution of a service.
-    pub fn reported(&self, number: usize) -> Option<Failure> {
-        let service = &self.standings.get(number)?.service;
-        let ended = self.ended.iter().find(|ended| ended.service == *service)?;
+    pub fn reported(&self, service: &str) -> Option<Failure> {
+        let ended = self.ended.iter().find(|ended| ended.service == service)?;
         let caught = ended.failure.as_ref()?;
         Some(Failure {
             error: quote(&caught.error),
@@ -104,8 +103,8 @@ pub fn answer(
     next: &Next,
     seconds: u64,
 ) -> Value {
-    let told = next.reason(application);
-    let reason = json!({"code": told.code, "text": told.text});
+    let (code, text) = next.reason(application);
+    let reason = json!({"code": code, "text": text});
     let mut state = json!({"next": next.state(), "reason": reason});
     match next {
         Next::Start(numbers) | Next::Undo(numbers) => {

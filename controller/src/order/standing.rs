@@ -30,7 +30,10 @@ pub enum Stage {
     /// It is not deployed yet.
     Waiting,
     /// Its deployment is under way.
-    Started(Deployment),
+    Started {
+        /// How many times its start was asked for.
+        starts: u32,
+    },
     /// It is deployed.
     Deployed {
         /// The task set that serves since then.
@@ -39,7 +42,10 @@ pub enum Stage {
     /// Its deployment has failed. What that has undone is in the cause.
     Failed(#[serde(with = "FailureFields")] Failure),
     /// Its earlier version is being deployed.
-    Undoing(Deployment),
+    Undoing {
+        /// How many times that start was asked for.
+        starts: u32,
+    },
     /// Its earlier version serves again.
     Undone {
         /// It still ran: its own deployment went back.
@@ -52,19 +58,11 @@ pub enum Stage {
     },
 }
 
-/// An execution that was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deployment {
-    /// How many times its start was asked for.
-    pub starts: u32,
-}
-
 impl Stage {
-    /// The execution that is under way.
-    pub(super) fn under_way(&self) -> Option<&Deployment> {
+    /// How many times the start of the execution that is under way was asked for.
+    pub(super) fn starts(&self) -> Option<u32> {
         match self {
-            Self::Started(deployment) | Self::Undoing(deployment) => Some(deployment),
+            Self::Started { starts } | Self::Undoing { starts } => Some(*starts),
             Self::Waiting
             | Self::Deployed { .. }
             | Self::Failed(_)
@@ -93,28 +91,21 @@ impl Standing {
 
     /// Its execution is started, for the first time or once more.
     pub fn start(&mut self) {
-        self.stage = match &self.stage {
-            Stage::Undoing(before) => Stage::Undoing(before.again()),
-            Stage::Started(before) => Stage::Started(before.again()),
-            _ => Stage::Started(Deployment { starts: 1 }),
+        let starts = self.stage.starts().unwrap_or(0).saturating_add(1);
+        self.stage = if self.is_being_undone() {
+            Stage::Undoing { starts }
+        } else {
+            Stage::Started { starts }
         };
     }
 
     /// The deployment of its earlier version is started.
     pub fn undo(&mut self) {
-        self.stage = Stage::Undoing(Deployment { starts: 1 });
+        self.stage = Stage::Undoing { starts: 1 };
     }
 
     /// Whether the execution that is under way brings its earlier version back.
     pub fn is_being_undone(&self) -> bool {
-        matches!(self.stage, Stage::Undoing(_))
-    }
-}
-
-impl Deployment {
-    fn again(&self) -> Self {
-        Self {
-            starts: self.starts.saturating_add(1),
-        }
+        matches!(self.stage, Stage::Undoing { .. })
     }
 }

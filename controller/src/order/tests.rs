@@ -382,8 +382,8 @@ fn only_what_this_execution_has_deployed_is_undone() {
     let input = earlier_of(&scene);
     scene.world.task_sets[0].status = crate::world::TaskSetStatus::Primary;
     let ours = scene.world.task_sets[0].id.to_string();
-    let by = |earlier, ours, world| undone_by(earlier, Some(ours), world);
-    assert_eq!(by(Some(&input), &ours, Some(&scene.world)), Undoing::Can);
+    let by = |earlier, ours, world| can_be_undone(earlier, Some(ours), world);
+    assert_eq!(by(Some(&input), &ours, Some(&scene.world)), Ok(()));
     for (undoing, why) in [
         (
             by(None, &ours, Some(&scene.world)),
@@ -398,7 +398,7 @@ fn only_what_this_execution_has_deployed_is_undone() {
             format!("{ours} serves now, and this execution has deployed ecs-svc/9"),
         ),
     ] {
-        assert_eq!(undoing, Undoing::Not(why));
+        assert_eq!(undoing, Err(why));
     }
 }
 
@@ -444,8 +444,8 @@ fn an_answer_is_read_by_the_next_turn() {
     assert!(!second.is_first());
     let before = Before::read(&second, &application).unwrap();
     assert_eq!((&before.standings, before.waited), (&standings, false));
-    assert_eq!(before.reported(2).unwrap().error, "E");
-    assert_eq!(before.reported(3), None);
+    assert_eq!(before.reported("cache").unwrap().error, "E");
+    assert_eq!(before.reported("db"), None);
     let item = Item::read(&event("siblings", &state["start"][0])).unwrap();
     assert_eq!(item.service, "cache");
     let beside: Vec<_> = item.beside(&application).map(Member::service).collect();
@@ -464,10 +464,10 @@ fn every_stage_survives_the_state() {
     let why = "it is gone".to_owned();
     for stage in [
         Stage::Waiting,
-        Stage::Started(Deployment { starts: 2 }),
+        Stage::Started { starts: 2 },
         deployed(),
         failed(),
-        Stage::Undoing(Deployment { starts: 1 }),
+        Stage::Undoing { starts: 1 },
         Stage::Undone { warm: true },
         Stage::Kept { why },
     ] {

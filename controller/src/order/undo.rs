@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::id::{ExecutionArn, TaskSetId};
 use crate::request::Request;
-use crate::world::{TaskSet, TaskSetStatus, World};
+use crate::world::{TaskSetStatus, World};
 
 /// The request that deploys the version which serves now, in the way in which this request deploys another one.
 ///
@@ -45,40 +45,29 @@ pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option
     })
 }
 
-/// Whether a service can still be undone: what serves is what this execution has deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undoing {
-    /// Yes.
-    Can,
-    /// No: why not.
-    Not(String),
-}
-
-/// How a service is undone, as the world shows it now.
+/// Whether a service can be undone, as the world shows it now; or why not.
 ///
 /// A later deployment by another execution is not undone: `task_set` is what this one has deployed.
-pub fn undone_by(
+pub fn can_be_undone(
     earlier: Option<&Value>,
     task_set: Option<&str>,
     world: Option<&World>,
-) -> Undoing {
+) -> Result<(), String> {
     if earlier.is_none() {
-        return Undoing::Not("there was no earlier version".to_owned());
+        return Err("there was no earlier version".to_owned());
     }
-    let Some(world) = world else {
-        return Undoing::Not("the service is gone".to_owned());
-    };
+    let world = world.ok_or("the service is gone")?;
     let mut sets = world.task_sets.iter();
     let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
-    let serves: Option<&TaskSet> = primary;
-    if serves.map(|set| &*set.id) != task_set {
-        let serves = serves.map_or("no task set", |set| &*set.id);
-        let ours = task_set.unwrap_or("none");
-        return Undoing::Not(format!(
-            "{serves} serves now, and this execution has deployed {ours}"
-        ));
+    let serves = primary.map(|set| &*set.id);
+    if serves == task_set {
+        return Ok(());
     }
-    Undoing::Can
+    Err(format!(
+        "{} serves now, and this execution has deployed {}",
+        serves.unwrap_or("no task set"),
+        task_set.unwrap_or("none")
+    ))
 }
 
 /// The input of the deployment that undoes: the same in every turn, so that Step Functions takes a second start for the

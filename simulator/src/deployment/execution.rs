@@ -65,15 +65,8 @@ impl Installation {
         seed: u64,
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
-        let machine = Which::OneService;
-        match self.begin(machine, name, &input) {
-            Ok(start_epoch_ms) => {
-                let from = Beginning::Start { input };
-                self.go_on(machine, name, start_epoch_ms, from, seed, on_event)
-                    .await
-            }
-            Err(refused) => not_started(&refused),
-        }
+        self.deploy_by(Which::OneService, name, input, seed, on_event)
+            .await
     }
 
     /// The same with the state machine that deploys several services.
@@ -84,7 +77,18 @@ impl Installation {
         seed: u64,
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
-        let machine = Which::SeveralServices;
+        self.deploy_by(Which::SeveralServices, name, input, seed, on_event)
+            .await
+    }
+
+    async fn deploy_by(
+        &self,
+        machine: Which,
+        name: &str,
+        input: Value,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Outcome {
         match self.begin(machine, name, &input) {
             Ok(start_epoch_ms) => {
                 let from = Beginning::Start { input };
