@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 
 use clap::Args;
+use serde_json::Value;
 
-use crate::executions::Execution;
+use crate::executions::{Execution, SERVICES};
 use crate::exit::{Exit, Outcome};
-use crate::output::{confirmed, print, remark, remark_whole};
+use crate::output::{PLAIN, Styled, confirmed, remark, remark_whole};
 use crate::target::{DEFAULT_NAME, Target};
 
 /// The error that a stopped execution has in the console.
@@ -83,7 +84,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     }
     executions.stop(&arn, ERROR, &arguments.cause).await?;
     let again = format!("{}{}", state_machine(&arn), arguments.target.access.flags());
-    print(&left_behind(&execution, &again));
+    for line in left_behind(&execution, &again) {
+        Styled::new(PLAIN, &line).wrapped(2).print();
+    }
     Ok(Exit::Done)
 }
 
@@ -91,24 +94,46 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
 /// one has locks of its own, and would not wait for what the stopped one still does.
 fn state_machine(execution: &str) -> String {
     let name = execution.rsplit(':').nth(1);
+    // That for several services is found by the stack's name, too.
+    let name = name.map(|name| name.strip_suffix(SERVICES).unwrap_or(name));
     let other = name.filter(|name| *name != DEFAULT_NAME);
     other.map_or_else(String::new, |name| format!(" --state-machine {name}"))
 }
 
-/// What is there after a stop, and what to do.
-fn left_behind(execution: &Execution, flags: &str) -> String {
+/// What is there after a stop, and what to do: sentences, and a command last.
+fn left_behind(execution: &Execution, flags: &str) -> Vec<String> {
     let (name, deployed) = (&execution.name, execution.deployed());
-    let held = if execution.asked("autoScaling") == Some("holdScaleIn") {
-        "\nScale-in of the service may be suspended: the next deployment resumes it at its end."
+    let holds = |input: &Value| input["autoScaling"] == "holdScaleIn";
+    let services = execution.input["services"].as_array();
+    let held = holds(&execution.input) || services.is_some_and(|all| all.iter().any(holds));
+    let (left, does) = if services.is_some() {
+        (
+            "so are the deployments that it has started. Nothing was undone: of a service that was being deployed both task \
+             sets may run, and traffic goes where it went.",
+            "for each such service it takes the lock after 30 to 90 seconds, finishes a swap that was half done, drains what \
+             does not serve, and deploys.",
+        )
     } else {
-        ""
+        (
+            "and nothing was undone: both task sets may run, and traffic goes where it went.",
+            "it takes the lock after 30 to 90 seconds, finishes a swap that was half done, drains what does not serve, and \
+             deploys.",
+        )
     };
-    format!(
-        "Execution {name} of {deployed} is stopped. Nothing was undone: both task sets may run, and traffic goes where it went.
-Start a deployment to bring the service in order, the same one or another: it takes the lock after 30 to 90 \
-         seconds, finishes a swap that was half done, drains what does not serve, and deploys.{held}
-With the same event: ebbtide deploy EVENT.json --again{flags}"
-    )
+    let mut lines = vec![
+        format!("Execution {name} of {deployed} is stopped, {left}"),
+        format!("Start a deployment to bring it in order, the same one or another: {does}"),
+    ];
+    if held {
+        lines.push(
+            "Scale-in may be suspended: the next deployment of the service resumes it at its end."
+                .to_owned(),
+        );
+    }
+    lines.push(format!(
+        "With the same event: ebbtide deploy EVENT.json --again{flags}"
+    ));
+    lines
 }
 
 #[cfg(test)]
@@ -121,13 +146,20 @@ mod tests {
     fn what_to_do_names_the_account_and_another_state_machine_again() {
         let execution = Execution::example(ExecutionStatus::Running);
         let lines = left_behind(&execution, " --region eu-west-1");
-        assert!(lines.ends_with("--again --region eu-west-1"), "{lines}");
-        assert!(!lines.contains("suspended"));
+        let last = lines.last().unwrap();
+        assert!(last.ends_with("--again --region eu-west-1"), "{last}");
+        let suspended = |lines: &[String]| lines.concat().contains("Scale-in may be suspended");
+        assert!(!suspended(&lines));
         assert_eq!(state_machine(&execution.arn), "");
         let mut held = execution.clone();
         held.input["autoScaling"] = "holdScaleIn".into();
-        assert!(left_behind(&held, "").contains("Scale-in of the service may be suspended"));
+        assert!(suspended(&left_behind(&held, "")));
+        let several = serde_json::json!({"services": [{}, {"autoScaling": "holdScaleIn"}]});
+        held.input = several;
+        assert!(suspended(&left_behind(&held, "")));
         let other = execution.arn.replace(":ebbtide:", ":ebbtide-test:");
         assert_eq!(state_machine(&other), " --state-machine ebbtide-test");
+        let services = execution.arn.replace(":ebbtide:", ":ebbtide-services:");
+        assert_eq!(state_machine(&services), "");
     }
 }

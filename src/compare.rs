@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if request.dry_run {
         return Err("the event asks for a dry run, in which nothing is drained".into());
     }
-    let mut scenario = arguments.service.drained()?;
+    let mut scenario = arguments.service.drained(&request.service)?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     let mut scenario = scenario::fitting(scenario, &event, &request);
     if !scenario.has_load_balancer() {

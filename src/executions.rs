@@ -25,7 +25,7 @@ use crate::output::clock;
 pub(crate) use error::{CallError, SIGN_IN, Trouble};
 pub(crate) use history::Event;
 use history::{parsed_or_text, seconds};
-pub(crate) use machine::{Machine, services_of};
+pub(crate) use machine::{Machine, SERVICES, services_of};
 
 /// Events in one answer: the most that there may be, and a few for what is new.
 const WHOLE_PAGE: i32 = 1_000;
@@ -263,6 +263,14 @@ impl Executions {
             described.map_err(|error| CallError::of("states:DescribeExecution", &error))?;
         whole("states:DescribeExecution", &described.execution_arn)?;
         Ok(Execution::of(described))
+    }
+
+    /// Whether there is such an execution; where that cannot be asked, what is asked next says why.
+    pub(crate) async fn knows(&self, arn: &str) -> bool {
+        match self.describe(arn).await {
+            Ok(_) => true,
+            Err(error) => error.trouble != Trouble::Missing,
+        }
     }
 
     pub(crate) async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<(), CallError> {

@@ -38,6 +38,10 @@ pub(crate) enum FileError {
         path: String,
     },
     #[error(
+        "{flag} is for one service, and {from} has several: write each one's taskDefinition into it"
+    )]
+    HasServices { flag: &'static str, from: String },
+    #[error(
         "{flag} -: standard output already has the answer; give a file name (./- for a file named -)"
     )]
     Stdout { flag: &'static str },
@@ -121,6 +125,15 @@ impl Source {
             let place = place::of(&text, &path).map(|place| format!("{place}: "));
             self.is_not(what, place.unwrap_or_default() + &wrong)
         })
+    }
+
+    /// A value of a kind, of which a part, at that path, was given here.
+    pub(crate) fn part<T: DeserializeOwned>(
+        &self,
+        (what, path): (&'static str, &str),
+        value: Value,
+    ) -> Result<T, FileError> {
+        typed::read(value).map_err(|(_, wrong)| self.is_not(what, format!("{path}: {wrong}")))
     }
 
     /// What this program has written itself, for the flag `of`.

@@ -64,6 +64,12 @@ impl Instead {
                 fields.shift_remove(SCHEMA);
             }
             if let Some(revision) = &self.task_definition {
+                if fields.contains_key("services") {
+                    return Err(FileError::HasServices {
+                        flag: "--task-definition",
+                        from: source.to_string(),
+                    });
+                }
                 fields.insert(REVISION.to_owned(), revision.as_str().into());
             }
         }
@@ -133,15 +139,25 @@ pub(crate) fn home_in(event: &Value) -> Home {
     home_named(event).unwrap_or_else(|| home("aws", "us-east-1", "555555555555"))
 }
 
-/// Where an event's resources live, where it has an ARN that says so.
+/// Where an event's resources live, where it has an ARN that says so; of several services, where one of them has.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
+    let services = event.get("services").and_then(Value::as_array);
+    let mut events = std::iter::once(event).chain(services.into_iter().flatten());
+    events.find_map(home_of_one)
+}
+
+fn home_of_one(event: &Value) -> Option<Home> {
     let fields = ["nlb", REVISION, "cluster", "serviceName"].iter();
     let texts = fields.filter_map(|field| event.get(field)?.as_str());
     let of_registry = event.pointer("/registry/registryArn");
     let texts = texts.chain(of_registry.and_then(Value::as_str));
     let lists = ["/targetGroups", "/routes/production", "/routes/test"].iter();
     let lists = lists.filter_map(|field| event.pointer(field)?.as_array());
-    let mut texts = texts.chain(lists.flatten().filter_map(Value::as_str));
+    let texts = texts.chain(lists.flatten().filter_map(Value::as_str));
+    let hooks = event.get("hooks").and_then(Value::as_array);
+    let hooks = hooks.into_iter().flatten();
+    let hooks = hooks.filter_map(|hook| hook.get("lambda")?.as_str());
+    let mut texts = texts.chain(hooks);
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod abort;
+mod application;
 mod aws;
 mod bar;
 #[cfg(feature = "simulator")]

@@ -7,12 +7,15 @@ mod page;
 mod service;
 mod warnings;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::arn::Home;
 use ebbtide_controller::checks;
 use ebbtide_controller::clock::{rfc3339, seconds};
 use ebbtide_controller::hooks::Hook;
+use ebbtide_controller::order::Member;
 use ebbtide_controller::pauses::Pause;
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::point::Point;
@@ -22,14 +25,15 @@ use ebbtide_controller::request::Request;
 use ebbtide_controller::window::{Ahead, Times, shown};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::application;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files;
 use crate::follow::now;
 use crate::input;
-use crate::output::{Format, Styled, print};
-use crate::scenario;
+use crate::output::{BOLD, Format, Styled, print};
+use crate::scenario::{self, Wanted};
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
 use answer::{Answer, Earliest, ShiftRow, StepRow};
@@ -38,7 +42,7 @@ use service::{Forecast, Service};
 /// Shows the planned drain of a deployment: its steps, the connections that they end, the resulting
 /// reconnects, its duration and its cost.
 ///
-/// A scenario file or flags describe the service; flags take precedence. The code that makes the steps also
+/// A scenario file or flags describe the service, or each of several; flags take precedence. The code that makes the steps also
 /// plans them, for tasks with the same number of connections each and metrics within the budget; `ebbtide
 /// compare` also simulates random variation. The calls and state transitions are counted in a simulated
 /// deployment.
@@ -85,41 +89,81 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     let inputs = arguments.service.inputs(&arguments.event.source);
     files::check_outputs(&inputs, &[report])?;
-    let asked = scenario::request(&arguments.event, arguments.format)?;
-    let Some((event, home, request)) = asked else {
+    let Some(asked) = scenario::asked(&arguments.event, arguments.format)? else {
         return Ok(Exit::Failed);
     };
-    let mut scenario = arguments.service.drained()?;
-    scenario = scenario::fitting(scenario, &event, &request);
+    if matches!(asked.wanted, Wanted::SeveralServices(_)) && arguments.report.is_some() {
+        return Err("--report: a page is about one service; give the input of one".into());
+    }
+    let mut answers = Vec::new();
+    for member in asked.members() {
+        answers.push(of_service(arguments, member, &asked.home)?);
+    }
+    if arguments.report.is_some() {
+        for (answer, member) in answers.iter().zip(asked.members()) {
+            files::write(report, &page::of(answer, &member.request.service)?)?;
+        }
+    }
+    match (arguments.format, &asked.wanted) {
+        (Format::Text, Wanted::OneService(_)) => show(&answers),
+        (Format::Text, Wanted::SeveralServices(several)) => {
+            application::order_in_words(several).wrapped(2).print();
+            for (answer, member) in answers.iter().zip(&several.members) {
+                print("");
+                Styled::new(BOLD, member.service()).print();
+                answer.lines().iter().for_each(Styled::print);
+            }
+        }
+        (Format::Json, Wanted::OneService(_)) => {
+            for answer in &answers {
+                print(&serde_json::to_string_pretty(answer)?);
+            }
+        }
+        (Format::Json, Wanted::SeveralServices(several)) => {
+            let named = several.members.iter().map(Member::service).zip(&answers);
+            let answer = json!({
+                "order": application::order(several),
+                "services": named.collect::<BTreeMap<_, _>>(),
+            });
+            print(&serde_json::to_string_pretty(&answer)?);
+        }
+    }
+    let refused = |answer: &Answer| answer.refusal.is_some();
+    Ok(Exit::of(!answers.iter().any(refused)))
+}
+
+fn show(answers: &[Answer]) {
+    let lines = answers.iter().flat_map(Answer::lines);
+    lines.for_each(|line| line.print());
+}
+
+/// The plan of one service.
+fn of_service(arguments: &Arguments, member: &Member, home: &Home) -> Result<Answer, Error> {
+    let Member { input, request, .. } = member;
+    let mut scenario = arguments.service.drained(&request.service)?;
+    scenario = scenario::fitting(scenario, input, request);
     let is_timed = request.window.is_some() || request.finish_by.is_some();
     if is_timed {
         let starts = arguments.at.clone().or(scenario.starts_at);
         scenario.starts_at = Some(starts.unwrap_or_else(|| rfc3339(now())));
     }
-    scenario.clients = arguments.service.clients(&scenario, &request);
+    scenario.clients = arguments.service.clients(&scenario, request);
     // What no world can be is refused as in a simulation.
-    scenario.world_for(&scenario::names_of(&request, &home))?;
+    scenario.world_for(&scenario::names_of(request, home))?;
     if let Some(delay) = arguments.deregistration_delay {
         scenario.deregistration_delay_seconds = delay;
     }
-    if service::is_application(&request) {
+    if service::is_application(request) {
         scenario.load_balancer = Kind::Application;
     }
-    let service = arguments.described(&scenario, &request)?;
+    let service = arguments.described(&scenario, request)?;
     if arguments.for_reconnects.is_some() && !service.has_load_balancer() {
         return Err("--for-reconnects: clients find this service in a registry, and none reconnects through a load balancer".into());
     }
-    let mut answer = planned(arguments, &event, &request, &scenario, &service)?;
-    let found = warnings::of_preflight(&scenario, home, request.clone())?;
+    let mut answer = planned(arguments, input, request, &scenario, &service)?;
+    let found = warnings::of_preflight(&scenario, home.clone(), request.clone())?;
     answer.warnings.extend(found);
-    if arguments.report.is_some() {
-        files::write(report, &page::of(&answer, &request.service)?)?;
-    }
-    match arguments.format {
-        Format::Text => answer.lines().iter().for_each(Styled::print),
-        Format::Json => print(&serde_json::to_string_pretty(&answer)?),
-    }
-    Ok(Exit::of(answer.refusal.is_none()))
+    Ok(answer)
 }
 
 /// A time from 1970 on.
@@ -176,7 +220,7 @@ fn planned(
     let lag = service.lag();
     let wait = service.registry_wait.unwrap_or_default();
     let seconds_of_drain = wait.saturating_add(plan.seconds());
-    let first_step = first_step(request);
+    let first_step = checks::before_drain(request);
     let from_swap = first_step.saturating_add(seconds_of_drain);
     let (reconnects, within) = (arguments.for_reconnects, arguments.for_seconds);
     let shift = shift(request, scenario, service);
@@ -197,7 +241,7 @@ fn planned(
         seconds: seconds_of_drain,
         registry_wait_seconds: service.registry_wait,
         has_load_balancer: service.has_load_balancer(),
-        seconds_to_first_step: (!request.checks.is_empty())
+        seconds_to_first_step: (first_step > request.bake_time)
             .then(|| first_step.saturating_add(wait)),
         seconds_from_swap: from_swap.saturating_add(lag),
         tasks_left: plan.left(),
@@ -206,6 +250,14 @@ fn planned(
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, first_step.saturating_add(wait), lag),
+        costs_more: match (request.hooks.as_slice(), request.pauses.as_slice()) {
+            ([], []) => "",
+            _ => "; what hooks and pauses cost comes on top",
+        },
+        takes_longer: match request.window {
+            Some(_) => "; hours in which the window is closed come on top",
+            None => "",
+        },
         pauses: waits(request),
         earliest: earliest(request, scenario, service, plan, &shift),
         shift,
@@ -233,7 +285,7 @@ fn earliest(
         window,
         shift: apart.collect(),
         registry: service.registry_wait.unwrap_or_default(),
-        bake: request.bake_time,
+        before_drain: checks::before_drain(request),
         drain,
         deregistration: service.deregistration,
     };
@@ -281,22 +333,6 @@ fn waits(request: &Request) -> Vec<String> {
     points.chain(checks).chain(leave).chain(window).collect()
 }
 
-/// Seconds from the swap until the drain begins, at the earliest: the bake, and without a shift the samples of checks,
-/// for which each turn after it waits a minute.
-fn first_step(request: &Request) -> u32 {
-    let samples = match request.shift {
-        Some(_) => 0,
-        None => checks::usual(request),
-    };
-    let late = samples.saturating_sub(request.bake_time);
-    request
-        .bake_time
-        .saturating_add(late.div_ceil(TURN).saturating_mul(TURN))
-}
-
-/// Seconds for which a turn waits for samples.
-const TURN: u32 = 60;
-
 /// The steps of a shift, with the last one, if none is held by more than its checks' samples. Clients without a lifetime stay for ever: no share is
 /// known.
 fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<ShiftRow> {
@@ -310,10 +346,17 @@ fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<Shift
     // In a registry a step has its time after clients have found its tasks.
     let wait = service.registry_wait.unwrap_or_default();
     let by_tasks = !service.has_load_balancer();
-    let mut at = 0;
-    let samples = checks::usual(request);
-    let steps = shift.steps().enumerate().zip(1..);
-    let steps = steps.map(|((index, step), number)| {
+    let times: Vec<u32> = if by_tasks {
+        let times = shift.steps().map(|step| wait.saturating_add(step.time()));
+        times.collect()
+    } else {
+        let steps = shift.steps().zip(1..);
+        steps.map(|(_, number)| shift.usual(number)).collect()
+    };
+    let times = checks::with_samples(&times, request);
+    let mut at: u32 = 0;
+    let steps = shift.steps().zip(times).enumerate();
+    let steps = steps.map(|(index, (step, seconds))| {
         let row = ShiftRow {
             percent: step.percent,
             at,
@@ -327,13 +370,7 @@ fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<Shift
                 .as_ref()
                 .and_then(|shares| shares.get(index).copied()),
         };
-        at = at.saturating_add(if by_tasks {
-            wait.saturating_add(step.time())
-        } else {
-            shift.usual(number)
-        });
-        let late = samples.saturating_sub(at);
-        at = at.saturating_add(late.div_ceil(TURN).saturating_mul(TURN));
+        at = at.saturating_add(seconds);
         row
     });
     let mut rows: Vec<_> = steps.collect();

@@ -17,6 +17,7 @@ use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
+use crate::application;
 use crate::aws::{Access, signed};
 use crate::executions::{CallError, SIGN_IN};
 use crate::exit::{Error, Exit, Outcome};
@@ -33,7 +34,7 @@ use crate::scenario;
 /// Checks a service before a deployment, as the state machine does, and lists each finding: what was seen,
 /// why it matters, and the command that fixes it. Writes nothing.
 ///
-/// Reads your account, with the credentials, region and endpoints that the AWS CLI would use; with
+/// An input with services is checked service by service. Reads your account, with the credentials, region and endpoints that the AWS CLI would use; with
 /// --scenario, a simulated one. Exit status: 0 no errors, 1 errors (with --strict, warnings too), no
 /// credentials or no answer from AWS, 2 wrong usage.
 #[derive(Debug, Args)]
@@ -73,35 +74,84 @@ struct Checked<'a> {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let input = arguments.event.read()?;
     let event = &input.event;
-    #[cfg(feature = "simulator")]
-    let scenario = arguments.scenario.as_deref();
-    #[cfg(not(feature = "simulator"))]
-    let scenario: Option<&Path> = None;
-    let looked = match scenario {
-        #[cfg(feature = "simulator")]
-        Some(scenario) => simulated(event, scenario)?,
-        _ => in_real_time(account(&arguments.access, event))?,
+    let home = input::home_in(event);
+    let application = match application::read(event, &home) {
+        Ok(application) => application,
+        Err(problems) => return Ok(refused(arguments, &input, &problems)?),
     };
-    let (home, request, inspection) = match looked {
-        Ok(looked) => looked,
-        Err(Unseen::Input(problems)) => return Ok(refused(arguments, &input, &problems)?),
-        Err(Unseen::Credentials(error)) => return no_credentials(arguments, error),
-        Err(Unseen::Aws(error)) => return Ok(unseen(arguments, &error)?),
-    };
-    let checked = Checked {
-        event: &arguments.event.source,
-        simulated: scenario.is_some(),
-        home,
-        request,
-        inspection,
-    };
-    match arguments.format {
-        Format::Text => checked.lines().iter().for_each(Styled::print),
-        Format::Json => print(&serde_json::to_string_pretty(&checked.json())?),
+    let members = application.iter().flat_map(|several| &several.members);
+    let mut events: Vec<_> = members.map(|member| &member.input).collect();
+    if application.is_none() {
+        events.push(event);
     }
-    let strict = arguments.strict && checked.count(Severity::Warning) > 0;
-    let errors = checked.inspection.outcome.is_err() || checked.count(Severity::Error) > 0;
-    Ok(Exit::of(!errors && !strict))
+    let mut all = Vec::new();
+    for event in events {
+        let (home, request, inspection) = match arguments.look_at(event)? {
+            Ok(looked) => looked,
+            Err(Unseen::Input(problems)) => return Ok(refused(arguments, &input, &problems)?),
+            Err(Unseen::Credentials(error)) => return no_credentials(arguments, error),
+            Err(Unseen::Aws(error)) => return Ok(unseen(arguments, &error)?),
+        };
+        all.push(Checked {
+            event: &arguments.event.source,
+            simulated: arguments.scenario().is_some(),
+            home,
+            request,
+            inspection,
+        });
+    }
+    match (arguments.format, &application) {
+        (Format::Text, None) => show(&all),
+        (Format::Text, Some(several)) => {
+            application::order_in_words(several).wrapped(2).print();
+            print("");
+            show(&all);
+        }
+        (Format::Json, None) => {
+            for checked in &all {
+                print(&serde_json::to_string_pretty(&checked.json())?);
+            }
+        }
+        (Format::Json, Some(several)) => print(&serde_json::to_string_pretty(&json!({
+            "order": application::order(several),
+            "services": all.iter().map(Checked::json).collect::<Vec<_>>(),
+        }))?),
+    }
+    let passes = |checked: &Checked<'_>| checked.passes(arguments.strict);
+    Ok(Exit::of(all.iter().all(passes)))
+}
+
+fn show(all: &[Checked<'_>]) {
+    for (number, checked) in all.iter().enumerate() {
+        if number > 0 {
+            print("");
+        }
+        checked.lines().iter().for_each(Styled::print);
+    }
+}
+
+impl Arguments {
+    #[cfg(feature = "simulator")]
+    fn scenario(&self) -> Option<&Path> {
+        self.scenario.as_deref()
+    }
+
+    #[cfg(not(feature = "simulator"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "without a simulator there is no scenario"
+    )]
+    fn scenario(&self) -> Option<&Path> {
+        None
+    }
+
+    fn look_at(&self, event: &Value) -> Result<Looked, Error> {
+        match self.scenario() {
+            #[cfg(feature = "simulator")]
+            Some(scenario) => simulated(event, scenario),
+            _ => in_real_time(account(&self.access, event)),
+        }
+    }
 }
 
 /// A request, where it is from, and what preflight says of it; or why there is nothing to say.
@@ -122,7 +172,7 @@ fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
         Ok(request) => request,
         Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
-    let scenario = scenario::read(Some(scenario))?;
+    let scenario = scenario::read(Some(scenario), &request.service)?;
     in_scenario(&scenario::fitting(scenario, event, &request), home, request)
 }
 
@@ -272,6 +322,13 @@ impl Checked<'_> {
 
     fn count(&self, severity: Severity) -> usize {
         self.of(severity).count()
+    }
+
+    /// Whether a deployment would start; with `strict`, without a warning.
+    fn passes(&self, strict: bool) -> bool {
+        let is_none = |severity| self.count(severity) == 0;
+        let is_right = self.inspection.outcome.is_ok() && is_none(Severity::Error);
+        is_right && (!strict || is_none(Severity::Warning))
     }
 
     fn outcome(&self) -> String {

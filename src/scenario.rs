@@ -5,18 +5,20 @@ use std::path::Path;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::checks::Check;
 use ebbtide_controller::counted::counted;
-use ebbtide_controller::request::{AutoScaling, Request};
+use ebbtide_controller::order::{Application, Member};
+use ebbtide_controller::request::{AutoScaling, Problem, Request};
 use ebbtide_simulator::scenario::{
     AlarmScenario, AutoScalingScenario, CallersScenario, ClientsScenario, RecordScenario,
     RegistryScenario,
 };
 use ebbtide_simulator::world::{AlarmState, AlarmType, Level, ServiceRegistry, partition_of};
-use ebbtide_simulator::{Names, Scenario};
+use ebbtide_simulator::{Names, Scenario, World};
 use serde_json::{Value, json};
 
+use crate::application;
 use crate::exit::Error;
 use crate::files::{FileError, Source};
-use crate::input::{self, Event};
+use crate::input::{self, Event, Input};
 use crate::output::{Format, print};
 
 /// An event's resources live where no simulated world can be.
@@ -32,12 +34,83 @@ pub(crate) struct PartitionError {
     given: String,
 }
 
-/// The scenario of a file, or the default one.
-pub(crate) fn read(path: Option<&Path>) -> Result<Scenario, FileError> {
-    path.map_or_else(
-        || Ok(Scenario::default()),
-        |path| Source::File(path.to_owned()).json("a scenario", 1 << 20),
-    )
+/// The scenario of a file, or the default one, for a service: with what the file says of that one in `services`.
+pub(crate) fn read(path: Option<&Path>, service: &str) -> Result<Scenario, Error> {
+    let Some(path) = path else {
+        return Ok(Scenario::default());
+    };
+    let source = Source::File(path.to_owned());
+    let mut scenario: Scenario = source.json(SCENARIO, 1 << 20)?;
+    let services = std::mem::take(&mut scenario.services);
+    let mut own = scenario.clone();
+    for (name, fields) in services {
+        let mut value = serde_json::to_value(&scenario)?;
+        for (field, given) in fields {
+            value[field] = given;
+        }
+        // What is wrong with one is wrong with the file.
+        let read = source.part((SCENARIO, &format!("services.{name}")), value)?;
+        if name == service {
+            own = read;
+        }
+    }
+    Ok(own)
+}
+
+const SCENARIO: &str = "a scenario";
+
+/// The names for which a scenario's file has fields of their own.
+pub(crate) fn named_services(path: Option<&Path>) -> Result<Vec<String>, FileError> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let scenario: Scenario = Source::File(path.to_owned()).json(SCENARIO, 1 << 20)?;
+    Ok(scenario.services.into_keys().collect())
+}
+
+/// What an event asks for, and where that lives.
+pub(crate) struct Asked {
+    pub(crate) home: Home,
+    pub(crate) wanted: Wanted,
+}
+
+pub(crate) enum Wanted {
+    OneService(Box<Member>),
+    SeveralServices(Application),
+}
+
+impl Asked {
+    /// The services, each with the input of its deployment.
+    pub(crate) fn members(&self) -> &[Member] {
+        match &self.wanted {
+            Wanted::OneService(member) => std::slice::from_ref(member),
+            Wanted::SeveralServices(application) => &application.members,
+        }
+    }
+}
+
+/// What an event asks for, of one service or of several; what is wrong with it goes to stderr, and there is none.
+pub(crate) fn asked(given: &Event, format: Format) -> Result<Option<Asked>, Error> {
+    let input = given.read()?;
+    let home = home_of(&input.event)?;
+    let wanted = match application::read(&input.event, &home) {
+        Ok(Some(application)) => Ok(Wanted::SeveralServices(application)),
+        Ok(None) => Request::read(&input.event, &home).map(|request| {
+            Wanted::OneService(Box::new(Member {
+                input: input.event.clone(),
+                request,
+                after: Vec::new(),
+            }))
+        }),
+        Err(problems) => Err(problems),
+    };
+    match wanted {
+        Ok(wanted) => Ok(Some(Asked { home, wanted })),
+        Err(problems) => {
+            refuse(&given.source, &input, &problems, format);
+            Ok(None)
+        }
+    }
 }
 
 /// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
@@ -51,16 +124,42 @@ pub(crate) fn request(
     match Request::read(&input.event, &home) {
         Ok(request) => Ok(Some((input.event, home, request))),
         Err(problems) => {
-            match format {
-                Format::Text => input.refuse(&problems),
-                Format::Json => {
-                    let refused = input::refused(&given.source, &problems);
-                    print(&json!({ "refused": refused }).to_string());
-                }
-            }
+            refuse(&given.source, &input, &problems, format);
             Ok(None)
         }
     }
+}
+
+fn refuse(source: &Source, input: &Input<'_>, problems: &[Problem], format: Format) {
+    match format {
+        Format::Text => input.refuse(problems),
+        Format::Json => {
+            let refused = input::refused(source, problems);
+            print(&json!({ "refused": refused }).to_string());
+        }
+    }
+}
+
+/// The account in which services are in service, each by the scenario that is described for its request.
+pub(crate) fn world_of(
+    members: &[Member],
+    home: &Home,
+    described: impl Fn(&Request) -> Result<Scenario, Error>,
+) -> Result<World, Error> {
+    let mut all: Vec<(Scenario, Names)> = Vec::new();
+    for Member { input, request, .. } in members {
+        let mut scenario = fitting(described(request)?, input, request);
+        // An account has one alarm of a name.
+        let before = all.iter().flat_map(|(before, _)| &before.alarms);
+        let names: Vec<_> = before.map(|alarm| alarm.name.clone()).collect();
+        scenario.alarms.retain(|alarm| !names.contains(&alarm.name));
+        all.push((scenario, names_of(request, home)));
+    }
+    let all: Vec<_> = all
+        .iter()
+        .map(|(scenario, names)| (scenario, names))
+        .collect();
+    Ok(Scenario::world_of_services(&all)?)
 }
 
 /// What is particular about a scenario, for a report.
@@ -126,22 +225,21 @@ pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) 
     }
     scenario.clients = clients(&scenario, request);
     for check in &request.checks {
-        let name = &check.metric.name;
-        let versions = [
-            &mut scenario.original.metrics,
-            &mut scenario.replacement.metrics,
-        ];
-        if versions.iter().all(|metrics| !metrics.contains_key(name)) && !is_counted(check, request)
-        {
-            for metrics in versions {
-                metrics.insert(name.clone(), LEVEL);
-            }
+        if is_counted(check, request) {
+            continue;
+        }
+        for version in [&mut scenario.original, &mut scenario.replacement] {
+            let metrics = &mut version.metrics;
+            metrics
+                .entry(check.metric.name.clone())
+                .or_insert(Some(LEVEL));
         }
     }
     scenario
 }
 
-const LEVEL: Level = Level {
+/// What both versions report of a metric that a scenario does not speak of.
+pub(crate) const LEVEL: Level = Level {
     level: 1.0,
     noise: 0.0,
 };

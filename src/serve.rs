@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::request::Request;
 use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
 use tokio::net::TcpListener;
@@ -29,8 +30,8 @@ pub(crate) struct Arguments {
     /// Simulated seconds a second.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Begin with the service that this `StartExecution` input (`-`: standard input) names, instead of an
-    /// empty account.
+    /// Begin with the service or the services that this `StartExecution` input (`-`: standard input) names, instead
+    /// of an empty account.
     #[arg(long, value_name = "EVENT.json")]
     event: Option<Source>,
     /// File that describes that service.
@@ -108,11 +109,14 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
         )));
     };
     let event = input::Event::of(source.clone());
-    let Some((event, home, request)) = scenario::request(&event, Format::Text)? else {
+    let Some(asked) = scenario::asked(&event, Format::Text)? else {
         return Ok(None);
     };
-    let scenario = scenario::read(arguments.scenario.as_deref())?;
-    let scenario = scenario::fitting(scenario, &event, &request);
-    let world = scenario.world_starting_at(&scenario::names_of(&request, &home), epoch_ms)?;
-    Ok(Some(world))
+    let described = |request: &Request| {
+        let mut scenario = scenario::read(arguments.scenario.as_deref(), &request.service)?;
+        // It is served now.
+        scenario.starts_at = Some(jiff::Timestamp::now().to_string());
+        Ok(scenario)
+    };
+    scenario::world_of(asked.members(), &asked.home, described).map(Some)
 }

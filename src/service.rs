@@ -10,7 +10,7 @@ use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
 
 use crate::exit::Error;
-use crate::files::{FileError, Source};
+use crate::files::Source;
 use crate::scenario;
 
 #[derive(Debug, Clone, Args)]
@@ -45,16 +45,16 @@ impl Described {
         [event.path(), self.scenario.as_deref()]
     }
 
-    /// The scenario, with as many tasks as are asked for.
-    pub(crate) fn scenario(&self) -> Result<Scenario, FileError> {
-        let mut scenario = scenario::read(self.scenario.as_deref())?;
+    /// The scenario of a service, with as many tasks as are asked for.
+    pub(crate) fn scenario(&self, service: &str) -> Result<Scenario, Error> {
+        let mut scenario = scenario::read(self.scenario.as_deref(), service)?;
         scenario.tasks = self.tasks.unwrap_or(scenario.tasks);
         Ok(scenario)
     }
 
     /// The same, of a service that has something to drain.
-    pub(crate) fn drained(&self) -> Result<Scenario, Error> {
-        let scenario = self.scenario()?;
+    pub(crate) fn drained(&self, service: &str) -> Result<Scenario, Error> {
+        let scenario = self.scenario(service)?;
         if scenario.first_deployment {
             return Err("a first deployment has no original task set, and drains nothing".into());
         }

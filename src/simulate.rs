@@ -2,6 +2,7 @@
 
 pub(crate) mod page;
 pub(crate) mod phase;
+mod services;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use phase::phase_of;
 
+use crate::application;
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
@@ -33,7 +35,8 @@ use crate::simulation::{self, CallersSummary, ClientsSummary, Counts, Felt, Mome
 ///
 /// The shipped state machine calls the real functions, and those call a simulated ECS and Elastic Load
 /// Balancing. The simulated account has what the first event names; further events are deployed one after the
-/// other, each into the account that the one before has left.
+/// other, each into the account that the one before has left. An input with services is deployed by the state machine
+/// for several.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -124,6 +127,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         inputs.push((source, arguments.instead.read(source)?));
     }
     let home = scenario::home_of(&inputs[0].1.event)?;
+    for (source, input) in &inputs {
+        match application::read(&input.event, &home) {
+            Ok(None) => {}
+            Ok(Some(several)) => {
+                return services::run(arguments, source, &input.event, (&several, &home));
+            }
+            Err(problems) => return Ok(refused(arguments.format, source, input, &problems)),
+        }
+    }
     let mut requests = Vec::new();
     for (source, input) in inputs {
         match Request::read(&input.event, &home) {
@@ -284,7 +296,7 @@ fn world(
         return Ok((world, Vec::new(), fact));
     }
     let path = arguments.service.scenario.as_deref();
-    let mut scenario = arguments.service.scenario()?;
+    let mut scenario = arguments.service.scenario(&first.service)?;
     scenario.replacement.never_healthy |= arguments.never_healthy;
     let mut scenario = scenario::fitting(scenario, event, first);
     let clients = arguments.service.clients(&scenario, first);

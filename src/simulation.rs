@@ -6,6 +6,7 @@ mod instances;
 mod members;
 mod recorder;
 mod run;
+mod several;
 mod summary;
 
 use std::cell::RefCell;
@@ -31,6 +32,7 @@ pub(crate) use callers::{Called, CallersSummary, all_at_once};
 pub(crate) use recorder::Counts;
 use recorder::Recorder;
 pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};
+pub(crate) use several::{Execution, SeveralRun, deploy_services};
 pub(crate) use summary::Summary;
 
 pub(crate) struct Moment<'a> {
@@ -106,8 +108,10 @@ pub(crate) fn deploy_commanded(
             });
         };
         let started = Instant::now();
-        let lock = Lock::of(request);
-        let note = |said| {
+        let lock = Lock::of(request).id;
+        let commands = commands.iter().cloned();
+        let commands: Vec<_> = commands.map(|one| (lock.clone(), one)).collect();
+        let note = |_: &str, said| {
             let at = started.elapsed().as_secs_f64();
             asked.borrow_mut().push((at, said));
         };
@@ -115,7 +119,7 @@ pub(crate) fn deploy_commanded(
         let outcome = tokio::select! {
             biased;
             outcome = installation.deploy(name, input, 1, &mut on_event) => outcome,
-            never = installation.operate(&lock.id, commands, note) => match never {},
+            never = installation.operate(&commands, note) => match never {},
         };
         moment(None);
         let world = aws.snapshot();

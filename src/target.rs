@@ -119,7 +119,8 @@ impl Target {
         Ok((executions, Machine { arn }))
     }
 
-    /// The execution that an argument names, by its ARN or by its name alone, and the calls to it.
+    /// The execution that an argument names, by its ARN or by its name alone, and the calls to it. A name that the state
+    /// machine does not know may be one of the stack's other one, which deploys several services.
     pub(crate) async fn execution(
         &self,
         execution: &str,
@@ -138,7 +139,9 @@ impl Target {
         }
         let (executions, machine) = self.machine().await?;
         let arn = machine.execution(execution);
-        Ok((executions, arn))
+        let of_services = machine.for_services().execution(execution);
+        let known = executions.knows(&arn).await || !executions.knows(&of_services).await;
+        Ok((executions, if known { arn } else { of_services }))
     }
 }
 

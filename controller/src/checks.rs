@@ -72,6 +72,11 @@ pub struct Checked {
     pub since: Option<u64>,
     /// Seconds for which steps have waited for samples.
     pub held: u32,
+    /// Whether the first step of the drain has had them, and waits for something else: by the time it is made, the original
+    /// may have no more requests.
+    pub complete: bool,
+    /// The checks without which a step was made, because they had too few samples: a bit for each, by its place.
+    pub without: u32,
 }
 
 /// Seconds that samples take beyond their own minutes: the one in which both begin to serve does not count, values come
@@ -171,6 +176,40 @@ pub fn usual(request: &Request) -> u32 {
     samples.max().map_or(0, |samples| 60 * (samples + 2))
 }
 
+/// Seconds between the swap and the first step of a drain, at the earliest: the bake, and without a shift the samples, for
+/// which each turn after it waits a minute.
+pub fn before_drain(request: &Request) -> u32 {
+    let samples = match request.shift {
+        Some(_) => 0,
+        None => usual(request),
+    };
+    request
+        .bake_time
+        .saturating_add(rest(samples, request.bake_time))
+}
+
+/// Seconds that steps take with the samples that they wait for, where they take these seconds without.
+pub fn with_samples(steps: &[u32], request: &Request) -> Vec<u32> {
+    let samples = usual(request);
+    let mut at: u32 = 0;
+    let steps = steps.iter().map(|seconds| {
+        let rest = rest(samples, at.saturating_add(*seconds));
+        let seconds = seconds.saturating_add(rest);
+        at = at.saturating_add(seconds);
+        seconds
+    });
+    steps.collect()
+}
+
+/// Seconds of turns until samples are there that take so long, from `at` on.
+fn rest(samples: u32, at: u32) -> u32 {
+    let left = samples.saturating_sub(at);
+    left.div_ceil(TURN).saturating_mul(TURN)
+}
+
+/// Seconds for which a turn waits for samples.
+const TURN: u32 = 60;
+
 /// From when on values are asked for: none that counts is older.
 pub(crate) fn asked_since(plan: &Plan, now: u64) -> Option<u64> {
     let since = under_way(plan)?;
@@ -230,10 +269,48 @@ const FIX: &str = "Compare the two versions by this metric. If both are right, r
 ///
 /// None after a shift, whose steps have waited for them: once all traffic has moved, the original may have no more.
 pub(crate) fn blocker_of_drain(world: &World, plan: &Plan) -> Result<Option<Blocker>, Refusal> {
-    if plan.asks_for_a_shift().is_some() {
+    if plan.checked.complete || plan.asks_for_a_shift().is_some() {
         return Ok(None);
     }
     blocker(world, plan)
+}
+
+/// The checks of a deployment whose drain has begun: nothing is compared from then on.
+pub(crate) fn over(world: &World, plan: &Plan) -> Checked {
+    let had_them = plan.checked.complete || plan.asks_for_a_shift().is_some();
+    let without = if had_them { 0 } else { too_few(world, plan) };
+    Checked {
+        without: plan.checked.without | without,
+        ..Checked::default()
+    }
+}
+
+/// The checks that have too few samples now: of a step that is made, those without which it is made.
+pub(crate) fn too_few(world: &World, plan: &Plan) -> u32 {
+    let judged = judged(world, plan);
+    let few = judged.filter(|one| matches!(one.verdict, Verdict::TooFew(_)));
+    few.fold(0, |all, one| {
+        all | 1_u32.checked_shl(bit(one.number)).unwrap_or(0)
+    })
+}
+
+fn bit(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The checks without which a step was made.
+pub(crate) fn made_without(plan: &Plan) -> Vec<usize> {
+    let numbers = 0..plan.request.checks.len();
+    let was = |number: &usize| plan.checked.without.checked_shr(bit(*number)).unwrap_or(0) & 1 == 1;
+    numbers.filter(was).collect()
+}
+
+/// The plan of a deployment whose next step waits for something that comes after its checks.
+#[must_use]
+pub(crate) fn passed(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.checked.complete = left(&plan);
+    plan
 }
 
 /// The check whose samples the next step waits for.
@@ -243,6 +320,7 @@ pub(crate) fn blocker_of_drain(world: &World, plan: &Plan) -> Result<Option<Bloc
 pub(crate) fn blocker(world: &World, plan: &Plan) -> Result<Option<Blocker>, Refusal> {
     let request = &plan.request;
     let error = world.flows.error.as_ref();
+    let mut blocker = None;
     for Judged {
         number,
         check,
@@ -253,24 +331,26 @@ pub(crate) fn blocker(world: &World, plan: &Plan) -> Result<Option<Blocker>, Ref
             continue;
         };
         let left = check.patience(request).saturating_sub(plan.checked.held);
-        if left > 0 {
-            return Ok(Some(Blocker::Check {
+        if left == 0 {
+            // Whatever another check still waits for.
+            match (check.no_data, error.filter(|error| !is_refused(error))) {
+                (_, Some(_)) | (NoData::Pass, None) => {}
+                (NoData::Wait | NoData::Fail, None) => {
+                    return Err(check.without_samples(number, samples, plan, error.is_some()));
+                }
+            }
+        } else if blocker.is_none() {
+            blocker = Some(Blocker::Check {
                 check: number,
                 metric: check.to_string(),
                 samples,
                 wanted: check.samples,
                 left,
                 error: error.cloned(),
-            }));
-        }
-        match (check.no_data, error.filter(|error| !is_refused(error))) {
-            (_, Some(_)) | (NoData::Pass, None) => {}
-            (NoData::Wait | NoData::Fail, None) => {
-                return Err(check.without_samples(number, samples, plan, error.is_some()));
-            }
+            });
         }
     }
-    Ok(None)
+    Ok(blocker)
 }
 
 /// Whether CloudWatch has refused what it was asked, which is no trouble of its own: it will refuse it again.

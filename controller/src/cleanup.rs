@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::arn::short;
+use crate::checks;
 use crate::counted::counted;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::gates;
@@ -151,7 +152,7 @@ fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) ->
 }
 
 /// What is left behind: task sets with tasks that do not stop, or with a deletion that takes too long, and rules
-/// for tests; what hooks answered that undoes nothing; and that it is late.
+/// for tests; what hooks answered that undoes nothing; checks that had no samples; and that it is late.
 fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let others = world.task_sets.iter();
     let others = others.filter(|set| Some(&set.id) != plan.incoming_set());
@@ -178,7 +179,18 @@ fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
         finish_by,
         seconds: world.now.saturating_sub(finish_by),
     });
-    others.chain(rules).chain(hooks).chain(late).collect()
+    let checks = checks::made_without(plan).into_iter();
+    let checks = checks.map(|number| Remark::Check {
+        number,
+        metric: plan.request.checks[number].to_string(),
+    });
+    let checks = checks.filter(|_| plan.goes_forward());
+    others
+        .chain(rules)
+        .chain(hooks)
+        .chain(checks)
+        .chain(late)
+        .collect()
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.

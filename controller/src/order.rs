@@ -20,7 +20,7 @@ pub use application::{
 };
 pub use event::{Event, Kind};
 pub use standing::{Stage, Standing};
-pub use undo::{can_be_undone, earlier};
+pub use undo::{can_be_undone, earlier, is_back};
 
 /// How many times a deployment is started that was not there afterwards.
 const MOST_STARTS: u32 = 5;
@@ -44,6 +44,8 @@ pub enum Seen {
         /// The task set that serves since then.
         task_set: Option<String>,
     },
+    /// It was asked to go back, and what served before it serves again.
+    RolledBack(Failure),
     /// It has ended in another way.
     Failed(Failure),
 }
@@ -66,11 +68,13 @@ pub enum Next {
 
 /// Takes in what has become of the executions that were under way.
 ///
-/// `seen` is asked for those only. `reported` is what Step Functions said of an execution that could not be started.
+/// `seen` is asked for those only. `reported` is what Step Functions said of an execution that could not be started;
+/// `waited`: the turn before this one answered with [`Next::Wait`].
 pub fn observe(
     standings: &mut [Standing],
     seen: impl Fn(usize) -> Option<Seen>,
     reported: impl Fn(usize) -> Option<Failure>,
+    waited: bool,
 ) {
     for (number, standing) in standings.iter_mut().enumerate() {
         let undoes = standing.is_being_undone();
@@ -89,9 +93,22 @@ pub fn observe(
             }
             Some(Seen::Succeeded { .. }) if undoes => Stage::Undone { warm: false },
             Some(Seen::Succeeded { task_set }) => Stage::Deployed { task_set },
-            Some(Seen::Failed(failure)) => ended(failure, undoes),
+            // A sibling that was still under way: its deployment has gone back by itself.
+            Some(Seen::RolledBack(_)) if !undoes => Stage::Undone { warm: true },
+            Some(Seen::RolledBack(failure) | Seen::Failed(failure)) => ended(failure, undoes),
         };
         standing.stage = stage;
+    }
+    // Nothing starts beside a service that has failed. What has just been started may show a moment later.
+    let has_failed = standings.iter().any(|standing| has_failed(&standing.stage));
+    if !has_failed || !waited {
+        return;
+    }
+    for (number, standing) in standings.iter_mut().enumerate() {
+        let is_started = matches!(standing.stage, Stage::Started { .. });
+        if is_started && seen(number) == Some(Seen::Absent) {
+            standing.stage = Stage::Waiting;
+        }
     }
 }
 
@@ -102,11 +119,15 @@ fn ended(failure: Failure, undoes: bool) -> Stage {
             why: format!("its earlier version could not be deployed: {error}: {cause}"),
         };
     }
-    // A sibling that was still under way: its deployment has gone back by itself.
-    if failure.error == ErrorName::OperatorRollback.as_str() {
-        return Stage::Undone { warm: true };
-    }
     Stage::Failed(failure)
+}
+
+/// Whether a service is not deployed, or not any more. Without another one's failure, an operator has rolled it back.
+fn has_failed(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Failed(_) | Stage::Undone { .. } | Stage::Kept { .. }
+    )
 }
 
 /// Decides what comes next. `waited`: the turn before this one answered with [`Next::Wait`].
@@ -123,14 +144,7 @@ pub fn next(application: &Application, standings: &mut [Standing], waited: bool)
         let again = (0..standings.len()).filter(|number| under_way(&standings[*number]).is_some());
         return Next::Start(again.collect());
     }
-    // Without another one's failure, it was an operator who rolled a service back.
-    let failed = |stage: &Stage| {
-        matches!(
-            stage,
-            Stage::Failed(_) | Stage::Undone { .. } | Stage::Kept { .. }
-        )
-    };
-    let has_failed = standings.iter().any(|standing| failed(&standing.stage));
+    let has_failed = standings.iter().any(|standing| has_failed(&standing.stage));
     if !has_failed {
         let members = application.members.iter().enumerate();
         let ready = members.filter(|(number, member)| {
@@ -194,6 +208,7 @@ fn failure(application: &Application, standings: &[Standing]) -> Failure {
     for (member, standing) in application.members.iter().zip(standings) {
         match &standing.stage {
             Stage::Failed(Failure { error, cause }) => {
+                let cause = cause.trim_end_matches('.');
                 failed.push(format!("{}: {error}: {cause}", member.service()));
             }
             Stage::Kept { why } => {

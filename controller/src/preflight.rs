@@ -277,7 +277,7 @@ fn times(
         window,
         shift: seconds_of(shift.filter(|_| original.is_some()), world, request),
         registry: removal(world, request),
-        bake: request.bake_time,
+        before_drain: checks::before_drain(request),
         drain: &plan::Plan::of(pace, tasks, deregistration),
         deregistration,
     };

@@ -252,7 +252,7 @@ impl Request {
             return Err(vec![Problem::Wrong {
                 field: "services".to_owned(),
                 given: "here".to_owned(),
-                allowed: "the input of the state machine STACK-services alone, and of ebbtide deploy (docs/services.md)"
+                allowed: "the input of the state machine STACK-services alone, and of ebbtide preflight, plan, simulate and deploy (docs/services.md)"
                     .to_owned(),
             }]);
         }

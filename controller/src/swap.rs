@@ -414,7 +414,12 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     plan.removed = Removed::default();
     plan.swapped = Some(world.now);
     plan.shifted = Shifted::default();
+    // The last step of a shift is made without those.
+    let without = plan
+        .asks_for_a_shift()
+        .map(|_| checks::too_few(world, &plan));
     plan.checked = checks::begun(&plan, world.now);
+    plan.checked.without |= without.unwrap_or_default();
     // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {
         tasks: plan.tasks,

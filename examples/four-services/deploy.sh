@@ -14,8 +14,9 @@ The parameters are those of services.yaml: AppTag=11.3.5. What is not given stay
 From the environment:
   NAME             what the stacks are called (shop)
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
-  INPUT_ONLY       1: prints the input and starts nothing, for `ebbtide deploy`
+  INPUT_ONLY       1: deploys the stacks and prints the input, for `ebbtide deploy`; starts no deployment
   CLIENTS_CIDR     who may connect to port 80 (0.0.0.0/0: everybody)
+  TESTERS_CIDR     who may connect to port 8080, the UI's test listener (10.0.0.0/16: the VPC)
   ZONE_A, ZONE_B   Availability Zones of the two subnets (the region's first two)
   POLL_SECONDS     how often to check the execution (10)
 and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
@@ -75,7 +76,10 @@ input() {
 deploy() {
   local version=$1 parameters=() given machine execution status
   shift
+  # Ebbtide first: without it, the stacks would cost money for nothing.
+  [[ -n ${INPUT_ONLY:-} ]] || machine=$(output "$ebbtide" ServicesStateMachineLiveArn)
   [[ -z ${CLIENTS_CIDR:-} ]] || parameters+=("ClientsCidr=$CLIENTS_CIDR")
+  [[ -z ${TESTERS_CIDR:-} ]] || parameters+=("TestersCidr=$TESTERS_CIDR")
   [[ -z ${ZONE_A:-} ]] || parameters+=("ZoneA=$ZONE_A")
   [[ -z ${ZONE_B:-} ]] || parameters+=("ZoneB=$ZONE_B")
   deploy_stack "$infrastructure" infrastructure.yaml "${parameters[@]}"
@@ -84,7 +88,6 @@ deploy() {
   printf '%s\n' "$given"
   [[ -z ${INPUT_ONLY:-} ]] || return 0
 
-  machine=$(output "$ebbtide" ServicesStateMachineLiveArn)
   execution=$(aws stepfunctions start-execution --state-machine-arn "$machine" --input "$given" \
     --name "$name-${version//./-}-$(date -u +%Y%m%dT%H%M%SZ)" --query executionArn --output text)
   say "waiting for $execution (it goes on without this script)"

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_sfn::operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput};
 use aws_sdk_sfn::types::ExecutionStatus;
-use ebbtide_controller::command::{Asked, Command, Meant};
+use ebbtide_controller::command::{Asked, Command, Meant, NotGiven};
 use ebbtide_controller::contract::{self, Failure};
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::order::{
@@ -117,7 +117,7 @@ impl Step<'_> {
             members.map(|(member, found)| Standing::new(member.service(), found.earlier));
         let mut standings = standings.collect::<Vec<_>>();
         let state = self.answered(&application, &mut standings, false).await?;
-        order::fits(&state)?;
+        order::fits(self.event, &application, &standings, &state)?;
         Ok(state)
     }
 
@@ -175,13 +175,18 @@ impl Step<'_> {
         });
         let reads = under_way.map(|(number, (member, standing))| async move {
             let name = member.execution(&self.event.id, standing.is_being_undone());
-            Ok::<_, StepError>((number, self.seen(&name).await?))
+            let seen = match self.seen(&name).await? {
+                Seen::RolledBack(failure) => self.back(member, standing, failure).await?,
+                seen => seen,
+            };
+            Ok::<_, StepError>((number, seen))
         });
         let seen: BTreeMap<_, _> = try_join_all(reads).await?.into_iter().collect();
         order::observe(
             &mut standings,
             |number| seen.get(&number).cloned(),
             |number| before.reported(application.members[number].service()),
+            before.waited,
         );
         self.answered(&application, &mut standings, before.waited)
             .await
@@ -248,7 +253,23 @@ impl Step<'_> {
         Ok(begun)
     }
 
-    /// What has become of an execution.
+    /// Whether an execution that was asked to roll back has done so: its error alone does not say that.
+    async fn back(
+        &self,
+        member: &Member,
+        standing: &Standing,
+        failure: Failure,
+    ) -> Result<Seen, StepError> {
+        let world = self.world(member).await?;
+        let is_back = order::is_back(standing.earlier.as_ref(), world.as_ref());
+        Ok(if is_back {
+            Seen::RolledBack(failure)
+        } else {
+            Seen::Failed(failure)
+        })
+    }
+
+    /// What has become of an execution. One that was asked to roll back counts as rolled back here.
     async fn seen(&self, name: &str) -> Result<Seen, StepError> {
         let arn = self.event.execution(name);
         let call = self.clients.sfn.describe_execution();
@@ -268,7 +289,7 @@ impl Step<'_> {
     async fn siblings(&self) -> Result<Value, StepError> {
         let item = Item::read(self.event)?;
         let failure = match self.seen(&item.name).await? {
-            Seen::Failed(failure) => failure,
+            Seen::Failed(failure) | Seen::RolledBack(failure) => failure,
             Seen::Absent | Seen::Running | Seen::Succeeded { .. } => {
                 return Ok(order::of_siblings(&item.service, &item.failure()));
             }
@@ -290,17 +311,13 @@ impl Step<'_> {
             .collect();
         let orders = siblings.iter().zip(&locks).map(|(sibling, lock)| {
             let name = sibling.execution(&self.event.id, false);
-            let meant = Meant {
-                execution: Some(self.event.execution(&name)),
-                fence: None,
-            };
-            operator::give(self.clients, lock, meant, &asked)
+            self.go_back(name, lock, &asked)
         });
         let given = join_all(orders).await;
         let mut failed = Vec::new();
         for (lock, given) in locks.iter().zip(given) {
             let outcome = match given {
-                Ok(Ok(_)) => "asked to roll back".to_owned(),
+                Ok(Ok(())) => "asked to roll back".to_owned(),
                 Ok(Err(not_given)) => not_given.to_string(),
                 Err(error) => {
                     let message = error.message.clone();
@@ -322,6 +339,34 @@ impl Step<'_> {
         Ok(order::of_siblings(&item.service, &failure))
     }
 
+    /// Asks the deployment of a sibling to roll back. Fails where it runs and has not got its lock yet: it is asked
+    /// again.
+    async fn go_back(
+        &self,
+        name: String,
+        lock: &str,
+        asked: &Asked,
+    ) -> Result<Result<(), NotGiven>, StepError> {
+        let meant = Meant {
+            execution: Some(self.event.execution(&name)),
+            fence: None,
+        };
+        let given = operator::give(self.clients, lock, meant, asked).await?;
+        let Err(not_given) = given else {
+            return Ok(Ok(()));
+        };
+        let has_no_lock = matches!(
+            not_given,
+            NotGiven::NothingRuns { .. } | NotGiven::Another { .. }
+        );
+        if has_no_lock && self.seen(&name).await? == Seen::Running {
+            return Err(StepError::not_yet_consistent(format!(
+                "{name} runs, and has not taken the lock {lock} yet: {not_given}."
+            )));
+        }
+        Ok(Err(not_given))
+    }
+
     /// Seconds since the execution started.
     fn age(&self) -> u64 {
         let millis = self
@@ -336,10 +381,15 @@ impl Step<'_> {
 fn ended(execution: &DescribeExecutionOutput) -> Seen {
     let or = |text: Option<&str>, otherwise: &str| quote(text.unwrap_or(otherwise));
     let failed = |error: &str, cause: &str| {
-        Seen::Failed(Failure {
+        let failure = Failure {
             error: or(execution.error(), error),
             cause: execution.cause().map_or_else(|| cause.to_owned(), sentence),
-        })
+        };
+        if failure.error == ErrorName::OperatorRollback.as_str() {
+            Seen::RolledBack(failure)
+        } else {
+            Seen::Failed(failure)
+        }
     };
     match execution.status() {
         ExecutionStatus::Succeeded => {

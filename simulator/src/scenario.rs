@@ -88,6 +88,9 @@ pub struct Scenario {
     /// The Cloud Map registry of the service's tasks. None: there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryScenario>,
+    /// By a service's name, the fields that are others for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, Map<String, Value>>,
 }
 
 /// An alarm, and when it changes.
@@ -366,6 +369,7 @@ impl Default for Scenario {
             clients: None,
             auto_scaling: None,
             registry: None,
+            services: BTreeMap::new(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a deployment will do, shown before it is started.
 
-use ebbtide_controller::counted::{counted, listed};
-use ebbtide_controller::order::Application;
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
@@ -48,20 +47,6 @@ pub(super) async fn refused(
             Some(format!("{}: {error}{hint}{without}", error.name))
         }
     })
-}
-
-/// Says in which order several services are deployed.
-pub(super) fn order(application: &Application) {
-    let waves = application.waves();
-    let waves = waves.iter().map(|wave| {
-        let names: Vec<_> = wave
-            .iter()
-            .map(|number| application.members[*number].service())
-            .collect();
-        listed(&names)
-    });
-    let order = waves.collect::<Vec<_>>().join(", then ");
-    Styled::new(PLAIN, &format!("Order: {order}.")).remark(13);
 }
 
 /// What will be done and what preflight warns of, in a few lines; or its refusal.

@@ -6,6 +6,7 @@ use ebbtide_controller::request::{Problem, Request};
 use serde_json::Value;
 
 use super::{name, preview};
+use crate::application;
 use crate::aws::Access;
 use crate::exit::Error;
 use crate::files::Source;
@@ -52,7 +53,7 @@ impl Wanted {
             Self::SeveralServices(application) => application,
         };
         if show {
-            preview::order(application);
+            application::order_in_words(application).remark(13);
         }
         let mut refused = Vec::new();
         for member in &application.members {

@@ -47,7 +47,7 @@ impl Machine {
 }
 
 /// What a stack's state machine for several services has behind the stack's name; see template.yaml.
-const SERVICES: &str = "-services";
+pub(crate) const SERVICES: &str = "-services";
 
 /// The name of the state machine for several services, for a stack's name or for itself.
 pub(crate) fn services_of(name: &str) -> String {

@@ -46,6 +46,12 @@ pub(super) struct Answer {
     /// Where the deployment waits for a person.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) pauses: Vec<String>,
+    /// What comes on top of its costs.
+    #[serde(skip)]
+    pub(super) costs_more: &'static str,
+    /// What comes on top of its times.
+    #[serde(skip)]
+    pub(super) takes_longer: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refusal: Option<String>,
     pub(super) warnings: Vec<String>,
@@ -294,11 +300,12 @@ impl Answer {
             limit,
             ..
         } = self;
+        let more = self.takes_longer;
         let fargate = usd(extra * FARGATE_TASK_HOUR);
         let mut figures = vec![
             (
                 "time",
-                format!("{time} from {begin}, about {from_swap} from the swap until {gone}"),
+                format!("{time} from {begin}, about {from_swap} from the swap until {gone}{more}"),
             ),
             (
                 RECONNECTS,
@@ -309,7 +316,7 @@ impl Answer {
             (
                 "extra tasks",
                 format!(
-                    "{extra:.1} task-hours from the swap on ({fargate} as Fargate tasks with 1 vCPU and 2 GB)"
+                    "{extra:.1} task-hours from the swap on ({fargate} as Fargate tasks with 1 vCPU and 2 GB){more}"
                 ),
             ),
         ];
@@ -322,12 +329,8 @@ impl Answer {
         let times = self.earliest.as_ref();
         let times = times.map(|times| format!("if it starts at {}: {}", times.start, times.text));
         figures.extend(times.map(|times| ("times", times)));
-        let beside = if self.pauses.is_empty() {
-            ""
-        } else {
-            "; what hooks and pauses cost comes on top"
-        };
-        let cost = self.cost.map(|cost| format!("{cost}{beside}"));
+        let more = self.costs_more;
+        let cost = self.cost.map(|cost| format!("{cost}{more}"));
         figures.extend(cost.map(|cost| ("costs", cost)));
         figures.push(("limit", format!("{limit} decides how fast it goes")));
         figures

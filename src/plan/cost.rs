@@ -203,10 +203,17 @@ fn deployed(
     scenario: &Scenario,
     plan: &Plan,
 ) -> Result<Result<Cost, String>, Error> {
+    let numbers = (0..request.checks.len()).map(|number| number.to_string());
+    let reporting = Behaviour {
+        metrics: numbers
+            .map(|number| (number, Some(scenario::LEVEL)))
+            .collect(),
+        ..Behaviour::default()
+    };
     let quiet = Scenario {
         alarms: Vec::new(),
-        original: Behaviour::default(),
-        replacement: Behaviour::default(),
+        original: reporting.clone(),
+        replacement: reporting,
         ..scenario.clone()
     };
     let scenario = scenario::fitting(quiet, &event, request);

@@ -217,20 +217,7 @@ impl Recorder {
         let (cluster, service) = (&self.cluster, &self.service);
         let summary = Summary::of(outcome, states, self.calls, &world, cluster, service);
         let ended_ms = world.now();
-        if let Some(clients) = world.clients() {
-            // Clients that leave by themselves never are all back.
-            let longest = match clients.scenario().lifetime_seconds {
-                Some(_) => {
-                    let clients = clients.scenario();
-                    clients.reconnect_after_seconds + clients.reconnect_within_seconds
-                }
-                None => LONGEST_WAY_BACK,
-            };
-            let until_ms = ended_ms + longest.min(LONGEST_WAY_BACK) * 1_000;
-            while world.now() < until_ms && world.clients().is_some_and(|left| left.waiting() > 0) {
-                world.advance_to(world.now() + 1_000);
-            }
-        }
+        until_all_are_back(&mut world);
         let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
         let clients = world.clients();
         let clients = clients.map(|clients| felt(clients, &self.tasks, seconds));
@@ -262,6 +249,24 @@ impl Recorder {
     }
 }
 
+/// Time goes on until the clients are back that were cut last.
+pub(super) fn until_all_are_back(world: &mut World) {
+    let longest = world.all_clients().iter().map(|clients| {
+        let clients = clients.scenario();
+        // Clients that leave by themselves never are all back.
+        match clients.lifetime_seconds {
+            Some(_) => clients.reconnect_after_seconds + clients.reconnect_within_seconds,
+            None => LONGEST_WAY_BACK,
+        }
+    });
+    let longest = longest.max().unwrap_or_default().min(LONGEST_WAY_BACK);
+    let until_ms = world.now() + longest * 1_000;
+    let waits = |world: &World| world.all_clients().iter().any(|left| left.waiting() > 0);
+    while world.now() < until_ms && waits(world) {
+        world.advance_to(world.now() + 1_000);
+    }
+}
+
 /// The ARN of the target group that a task set's tasks are registered with.
 fn group_of(set: &TaskSet) -> Option<&str> {
     let attached = set.load_balancers.first()?;
@@ -278,7 +283,8 @@ fn now(all: &[Members]) -> (usize, usize) {
     (count(true), count(false))
 }
 
-fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
+/// What clients felt within so many seconds; `sets` are those of the deployment.
+pub(super) fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
     let none = || vec![0; seconds];
     let connections = clients.task_sets().iter().map(|id| Series {
         role: Role::of(sets, id),

@@ -141,6 +141,21 @@ impl ClientsSummary {
 }
 
 impl ClientsSummary {
+    /// The same in a few words.
+    pub(crate) fn in_words(&self) -> String {
+        let clients = count(self.clients);
+        if self.cut == 0 {
+            return format!("{clients} connections, none cut");
+        }
+        format!(
+            "{clients} connections, cut {} times within {} s, at most {} reconnects in 1 s, {} refused",
+            count(self.cut),
+            count(self.seconds_from_first_to_last_cut),
+            count(self.reconnects_in_busiest_second),
+            count(self.refused)
+        )
+    }
+
     /// A table, beside the same clients where all tasks are stopped at once.
     pub(crate) fn table(&self, at_once: Option<&Self>) -> Vec<String> {
         let Some(at_once) = at_once else {

@@ -32,6 +32,57 @@ pub(crate) struct Summary {
     pub(crate) tags: Vec<TagSummary>,
 }
 
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct End {
+    /// `SUCCEEDED`, `FAILED` or `TIMED_OUT`, as Step Functions has it.
+    pub(crate) status: String,
+    /// The error's name, where it failed.
+    pub(crate) error: Option<String>,
+    /// Why, or what was done.
+    pub(crate) reason: String,
+    /// Simulated seconds from start to end.
+    pub(crate) seconds: f64,
+}
+
+impl End {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        let (ended, error, reason) = match &outcome.status {
+            Status::Succeeded { output } => {
+                let reason = output["reason"]["text"].as_str().unwrap_or_default();
+                ("SUCCEEDED", None, reason.to_owned())
+            }
+            Status::Failed { error, cause } => ("FAILED", Some(error.clone()), cause.clone()),
+            Status::TimedOut => (
+                "TIMED_OUT",
+                Some("States.Timeout".to_owned()),
+                "the execution outlived the state machine's timeout".to_owned(),
+            ),
+        };
+        Self {
+            status: ended.to_owned(),
+            error,
+            reason,
+            seconds: outcome.elapsed.as_secs_f64(),
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> String {
+        in_words(&self.status, self.error.as_deref(), &self.reason)
+    }
+
+    pub(crate) fn succeeded(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+fn in_words(status: &str, error: Option<&str>, reason: &str) -> String {
+    match error {
+        None => format!("{status}: {reason}"),
+        Some(error) => format!("{status}: {error}: {reason}"),
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskSetSummary {
@@ -74,23 +125,17 @@ impl Summary {
         cluster: &str,
         service: &str,
     ) -> Self {
-        let (ended, error, reason) = match &outcome.status {
-            Status::Succeeded { output } => {
-                let reason = output["reason"]["text"].as_str().unwrap_or_default();
-                ("SUCCEEDED", None, reason.to_owned())
-            }
-            Status::Failed { error, cause } => ("FAILED", Some(error.clone()), cause.clone()),
-            Status::TimedOut => (
-                "TIMED_OUT",
-                Some("States.Timeout".to_owned()),
-                "the execution outlived the state machine's timeout".to_owned(),
-            ),
-        };
-        Self {
-            status: ended.to_owned(),
+        let End {
+            status,
             error,
             reason,
-            seconds: outcome.elapsed.as_secs_f64(),
+            seconds,
+        } = End::of(outcome);
+        Self {
+            status,
+            error,
+            reason,
+            seconds,
             history_events: outcome.events,
             states,
             calls,
@@ -101,10 +146,7 @@ impl Summary {
     }
 
     pub(crate) fn outcome(&self) -> String {
-        match &self.error {
-            None => format!("{}: {}", self.status, self.reason),
-            Some(error) => format!("{}: {error}: {}", self.status, self.reason),
-        }
+        in_words(&self.status, self.error.as_deref(), &self.reason)
     }
 
     pub(crate) fn succeeded(&self) -> bool {

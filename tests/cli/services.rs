@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{Ran, assert_has, scratch};
+use crate::program::{Ran, assert_has, ebbtide, scratch};
 use crate::step_functions::{Answer, Deployment, StepFunctions, error};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:555555555555:stateMachine:ebbtide:live";
@@ -129,9 +129,150 @@ fn what_is_wrong_is_refused_before_any_call() {
         &ran.stderr,
         &["services[0].dependsOn is part of a cycle (app waits for db waits for app)"],
     );
-    let ran = Ran::of(&mut step_functions.command("plan @wrong-services.json")).exits(1);
+    for command in ["plan", "simulate", "preflight", "serve --port 0 --event"] {
+        let ran = ebbtide(&format!("{command} @wrong-services.json")).exits(1);
+        assert_has(&ran.stderr, &["services[0].dependsOn is part of a cycle"]);
+    }
+}
+
+#[test]
+fn a_simulation_shows_every_service_and_what_its_clients_felt() {
+    let ran = ebbtide("simulate events/services.json").exits(0);
+    let said = ran.stdout;
+    assert_has(
+        &said,
+        &[
+            "4 services in cluster main",
+            "Order: shop-db and shop-cache, then shop-app, then shop-ui.",
+            "0:00:00  Starting shop-db and shop-cache",
+            "shop-app: The replacement: steady and healthy",
+            "SUCCEEDED: every service is deployed",
+            "shop-ui       serves shop-ui:12 with 4 tasks; deployed 0:",
+            "10,000 connections, cut 10,000 times within",
+        ],
+    );
+    let times: Vec<_> = said
+        .lines()
+        .filter(|line| line.get(2..3) == Some(":") && line.starts_with(" 0:"))
+        .map(|line| &line[1..8])
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(ebbtide("simulate events/services.json").stdout, said);
+    let every = ebbtide("simulate events/services.json -v").stdout;
+    assert!(every.lines().count() > 2 * said.lines().count());
+}
+
+#[test]
+fn a_scenario_says_of_one_service_what_is_different_for_it() {
+    let one = json!({"services": {"shop-app": {"replacement": {"neverHealthy": true}}}});
+    scratch("one-fails.json", &one.to_string());
+    let line = "simulate events/services.json --scenario @one-fails.json --format json";
+    let answer = ebbtide(line).exits(1).json()["deployments"][0].clone();
+    assert_eq!(answer["summary"]["error"], "ServiceFailed");
+    let of = |name: &str| {
+        let services = answer["services"].as_array().unwrap();
+        let found = services.iter().find(|service| service["name"] == name);
+        let service = found.unwrap();
+        let deployments = service["deployments"].as_array().unwrap().iter();
+        let ended: Vec<_> = deployments.map(|one| one["status"].clone()).collect();
+        (service["serves"].clone(), ended, service["running"].clone())
+    };
+    let (succeeded, failed) = (json!("SUCCEEDED"), json!("FAILED"));
+    let twice = vec![succeeded.clone(), succeeded];
+    assert_eq!(of("shop-db"), (json!("shop-db:3"), twice.clone(), json!(4)));
+    assert_eq!(of("shop-cache"), (json!("shop-cache:8"), twice, json!(4)));
+    assert_eq!(
+        of("shop-app"),
+        (json!("shop-app:30"), vec![failed], json!(4))
+    );
+    assert_eq!(of("shop-ui"), (json!("shop-ui:11"), vec![], json!(4)));
+    let lines = answer["lines"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["service"].is_null()));
+    assert!(lines.iter().any(|line| line["service"] == "shop-db"));
+}
+
+#[test]
+fn operators_of_a_scenario_give_their_commands_to_its_service() {
+    let commands = json!([{"afterSeconds": 420, "command": "rollback", "by": "alice"}]);
+    let one = json!({"tasks": 2, "services": {"shop-db": {"commands": commands}}});
+    scratch("one-is-rolled-back.json", &one.to_string());
+    let line = "simulate events/services.json --scenario @one-is-rolled-back.json";
+    let ran = ebbtide(line).exits(1);
     assert_has(
         &ran.stderr,
-        &["services is here; allowed: the input of the state machine STACK-services"],
+        &["main/shop-db: Operator's command: rollback by alice."],
     );
+    assert_has(
+        &ran.stdout,
+        &[
+            "ServiceFailed: An operator rolled it back. Rolled back: shop-db.",
+            "shop-app      serves shop-app:30 with 2 tasks; not started",
+        ],
+    );
+}
+
+#[test]
+fn a_scenario_that_speaks_of_another_service_is_refused() {
+    for (scenario, why) in [
+        (
+            json!({"services": {"shop-ap": {"tasks": 2}}}),
+            "services.shop-ap of the scenario is none of the input's services",
+        ),
+        (
+            json!({"services": {"shop-app": {"task": 2}}}),
+            "services.shop-app: task is not a field of this object",
+        ),
+    ] {
+        scratch("of-another.json", &scenario.to_string());
+        let line = "simulate events/services.json --scenario @of-another.json";
+        assert_has(&ebbtide(line).exits(2).stderr, &[why]);
+    }
+    for (flag, why) in [
+        (
+            "--report @r.html",
+            "--report is for deployments of one service",
+        ),
+        ("events/sample.json", "it is simulated alone"),
+    ] {
+        let line = format!("simulate events/services.json {flag}");
+        assert_has(&ebbtide(&line).exits(2).stderr, &[why]);
+    }
+}
+
+#[test]
+fn preflight_and_plan_take_every_service() {
+    scratch("usual.json", "{}");
+    let line = "preflight events/services.json --scenario @usual.json";
+    let ran = ebbtide(line).exits(0);
+    let services = ["shop-ui", "shop-app", "shop-db", "shop-cache"];
+    let headings = services.map(|name| format!("service {name} in cluster main"));
+    assert_has(&ran.stdout, &headings.each_ref().map(String::as_str));
+    let answer = ebbtide(&format!("{line} --format json")).exits(0).json();
+    assert_eq!(
+        answer["order"],
+        json!([["shop-db", "shop-cache"], ["shop-app"], ["shop-ui"]])
+    );
+    let passed = answer["services"].as_array().unwrap().iter();
+    assert!(passed.clone().all(|service| service["status"] == "passed"));
+    assert_eq!(passed.len(), 4);
+    let broken =
+        json!({"services": {"shop-ui": {"listeners": [{"port": 80, "role": "production"}]}}});
+    scratch("one-is-refused.json", &broken.to_string());
+    let line = "preflight events/services.json --scenario @one-is-refused.json";
+    assert_has(
+        &ebbtide(line).exits(1).stdout,
+        &["A deployment would be refused"],
+    );
+
+    let ran = ebbtide("plan events/services.json").exits(0);
+    assert_has(
+        &ran.stdout,
+        &["Order: ", "shop-cache\n", "the original drains in 2 steps"],
+    );
+    let answer = ebbtide("plan events/services.json --format json")
+        .exits(0)
+        .json();
+    let planned = answer["services"].as_object().unwrap();
+    assert_eq!(planned.len(), 4);
+    assert_eq!(planned["shop-cache"]["steps"].as_array().unwrap().len(), 2);
 }

@@ -275,7 +275,7 @@ fn hooks(name: &'static str, ends: Ends) -> Case {
 /// The application reports its latency, 20 of the original, and the replacement may have half as much more.
 fn checks(name: &'static str, latency: f64, ends: Ends) -> Case {
     let reporting = one_task(|scenario| {
-        let at = |level| [("Latency".to_owned(), Level { level, noise: 0.05 })].into();
+        let at = |level| [("Latency".to_owned(), Some(Level { level, noise: 0.05 }))].into();
         scenario.original.metrics = at(20.0);
         scenario.replacement.metrics = at(latency);
     });

@@ -31,7 +31,7 @@ fn check(more: &Value) -> Check {
 
 /// A service whose two versions report this metric, at these levels.
 fn reporting(seed: u64, noise: f64, original: f64, replacement: f64) -> World {
-    let at = |level| [("Latency".to_owned(), Level { level, noise })].into();
+    let at = |level| [("Latency".to_owned(), Some(Level { level, noise }))].into();
     world(&Scenario::with(|scenario| {
         scenario.seed = seed;
         scenario.original.metrics = at(original);
@@ -243,7 +243,7 @@ async fn a_metric_without_values_is_what_the_input_says() {
 /// A service behind an Application Load Balancer, whose versions take so many seconds to answer, and report a latency.
 fn answering(original: f64, replacement: f64, latency: f64) -> World {
     let metrics = |seconds: f64, latency: f64| {
-        let level = |level| Level { level, noise: 0.05 };
+        let level = |level| Some(Level { level, noise: 0.05 });
         let metrics = [
             ("TargetResponseTime".to_owned(), level(seconds)),
             ("Latency".to_owned(), level(latency)),

@@ -60,6 +60,10 @@ pub(super) struct PlanWire {
     checked_since: Option<u64>,
     #[serde(default, skip_serializing_if = "is_none")]
     checked_held: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    checked_complete: bool,
+    #[serde(default, skip_serializing_if = "is_none")]
+    checked_without: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
@@ -131,6 +135,8 @@ impl PlanWire {
             shift_seen: plan.shifted.seen,
             checked_since: plan.checked.since,
             checked_held: plan.checked.held,
+            checked_complete: plan.checked.complete,
+            checked_without: plan.checked.without,
             paced: plan.paced,
             replanned: plan.replanned.map(|replanned| ReplannedWire {
                 tasks: replanned.tasks,
@@ -207,6 +213,8 @@ impl PlanWire {
             checked: Checked {
                 since: self.checked_since,
                 held: self.checked_held,
+                complete: self.checked_complete,
+                without: self.checked_without,
             },
             paced: self.paced,
             replanned: self.replanned.map(|replanned| Replanned {

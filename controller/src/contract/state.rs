@@ -382,6 +382,7 @@ fn remark(remark: &Remark) -> Value {
             json!({"code": code, "resource": resource, "why": why, "fix": fix})
         }
         Remark::Hook(why) => json!({"code": code, "why": why, "fix": fix}),
+        Remark::Check { number, .. } => json!({"code": code, "number": number, "fix": fix}),
         Remark::Late { finish_by, seconds } => {
             json!({"code": code, "finishBy": rfc3339(*finish_by), "seconds": seconds, "fix": fix})
         }

@@ -148,6 +148,11 @@ impl Schedule {
         wait.max(1)
     }
 
+    /// Seconds from the first step to the last; a budget's deadline where that is later.
+    pub(crate) fn last(self) -> u32 {
+        self.at(self.steps()).max(self.deadline)
+    }
+
     /// Seconds that the steps take at least, with the last one's deregistration delay, the longest
     /// stop timeout (120 s on Fargate) and a check to see it; a budget's deadline where that is later.
     pub fn least_seconds(self, deregistration: Deregistration) -> u32 {

@@ -17,15 +17,25 @@ const MOST_BYTES: usize = 96 * 1024;
 /// Bytes of a state that starts deployments: Step Functions allows 256 KiB, and a function gets the input as well.
 const MOST_OF_A_STATE: usize = 176 * 1024;
 
-/// Refuses an application whose first state is too large: later ones are smaller, or as large.
-pub fn fits(state: &Value) -> Result<(), Refusal> {
-    let bytes = state.to_string().len();
+/// Refuses an application whose states are too large: the first one, and the one that undoes all of it, which has the
+/// inputs of the earlier versions twice.
+pub fn fits(
+    event: &Event,
+    application: &Application,
+    standings: &[Standing],
+    first: &Value,
+) -> Result<(), Refusal> {
+    let mut undone = standings.to_vec();
+    undone.iter_mut().for_each(Standing::undo);
+    let all = Next::Undo((0..undone.len()).collect());
+    let undoes = answer(event, application, &undone, &all, 0);
+    let bytes = undoes.to_string().len().max(first.to_string().len());
     if bytes <= MOST_OF_A_STATE {
         return Ok(());
     }
     Err(Refusal::preflight(
         format!(
-            "The inputs of these services and of their earlier versions have {bytes} bytes, and {MOST_OF_A_STATE} are allowed."
+            "The inputs of these services and of their earlier versions make a state of {bytes} bytes, and {MOST_OF_A_STATE} are allowed."
         ),
         "Deploy the services in two executions, or give them fewer tags.",
     ))

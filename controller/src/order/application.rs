@@ -219,17 +219,27 @@ fn unknown(fields: &Map<String, Value>) -> Vec<Problem> {
     let known = |name: &str| APPLICATION_FIELDS.iter().any(|(field, _)| *field == name);
     let names = fields.keys().filter(|name| !known(name));
     let problem = |name: &String| {
+        if request::FIELDS.iter().any(|(field, _)| field == name) {
+            return Problem::Wrong {
+                field: name.clone(),
+                given: "beside services".to_owned(),
+                allowed: "in each of services, since it is about one service".to_owned(),
+            };
+        }
         let near = APPLICATION_FIELDS.iter().map(|(field, _)| *field);
         let near = near.min_by_key(|field| strsim::damerau_levenshtein(name, field));
-        let is_near = |field: &&str| {
-            3 * strsim::damerau_levenshtein(name, field) <= field.len().max(name.len())
-        };
+        let near = near.filter(|field| is_near(name, field));
         Problem::Unknown {
             field: name.clone(),
-            near: near.filter(is_near).map(str::to_owned),
+            near: near.map(str::to_owned),
         }
     };
     names.map(problem).collect()
+}
+
+/// Whether a name may be meant for another one.
+fn is_near(name: &str, field: &str) -> bool {
+    3 * strsim::damerau_levenshtein(name, field) <= field.len().max(name.len())
 }
 
 /// One entry of `services`.
@@ -238,6 +248,10 @@ fn member(entry: &Value, cluster: Option<&Value>, home: &Home) -> Result<Member,
         let wanted = "the input of a deployment, and where needed dependsOn".to_owned();
         return Err(vec![problem("", Some(entry), wanted)]);
     };
+    if fields.contains_key("onFailure") {
+        let wanted = "onFailure beside services, for all of them".to_owned();
+        return Err(vec![problem("onFailure", fields.get("onFailure"), wanted)]);
+    }
     let mut own = fields.clone();
     own.shift_remove("dependsOn");
     if let (Some(cluster), false) = (cluster, own.contains_key("cluster")) {
@@ -276,10 +290,15 @@ fn within(number: usize, problem: Problem) -> Problem {
             field: name(field),
             allowed,
         },
-        Problem::Unknown { field, near } => Problem::Unknown {
-            field: name(field),
-            near: near.map(name),
-        },
+        Problem::Unknown { field, near } => {
+            let known = SERVICE_FIELDS.iter().map(|(known, _)| *known);
+            let mut alike = known.filter(|known| is_near(&field, known));
+            let near = near.or_else(|| alike.next().map(str::to_owned));
+            Problem::Unknown {
+                field: name(field),
+                near: near.map(name),
+            }
+        }
     }
 }
 
@@ -336,10 +355,13 @@ fn depend(members: &mut [Member], entries: &[Value]) -> Vec<Problem> {
                 None => problems.push(Problem::Wrong {
                     field: format!("{field}[{at}]"),
                     given: shown(name),
-                    allowed: format!(
-                        "another service of this input, once each: {}",
-                        listed(&others(&names, number))
-                    ),
+                    allowed: match others(&names, number).as_slice() {
+                        [] => "nothing, since this input has no other service".to_owned(),
+                        others => format!(
+                            "another service of this input, once each: {}",
+                            listed(others)
+                        ),
+                    },
                 }),
             }
         }

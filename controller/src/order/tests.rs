@@ -88,6 +88,7 @@ fn played(application: &Application, fails: &[&str]) -> (Vec<Vec<String>>, Optio
                         })
                     },
                     |_| None,
+                    false,
                 );
             }
             Next::Undo(numbers) => {
@@ -100,6 +101,7 @@ fn played(application: &Application, fails: &[&str]) -> (Vec<Vec<String>>, Optio
                     &mut standings,
                     |_| Some(Seen::Succeeded { task_set: None }),
                     |_| None,
+                    false,
                 );
             }
             Next::Wait(_) => panic!("nothing is under way"),
@@ -167,30 +169,82 @@ fn what_another_service_needs_stays_where_that_one_was_not_undone() {
 #[test]
 fn a_sibling_that_went_back_by_itself_is_undone() {
     let application = parsed(&four());
+    let went_back = |error: &str| Failure {
+        error: error.to_owned(),
+        cause: "It went back.".to_owned(),
+    };
+    for (cache, said) in [
+        (
+            Seen::RolledBack(went_back("OperatorRollback")),
+            "db: HealthLost: It went back. Rolled back: cache. Not started: ui and app.",
+        ),
+        // It was asked to, and what served before does not serve.
+        (
+            Seen::Failed(went_back("OperatorRollback")),
+            "cache: OperatorRollback: It went back. db: HealthLost: It went back. Not started: ui and app.",
+        ),
+    ] {
+        let mut standings = standings(&application);
+        standings[2].start();
+        standings[3].start();
+        observe(
+            &mut standings,
+            |number| {
+                Some(match number {
+                    2 => cache.clone(),
+                    _ => Seen::Failed(went_back("HealthLost")),
+                })
+            },
+            |_| None,
+            false,
+        );
+        let Next::Failed(failure) = next(&application, &mut standings, false) else {
+            panic!("{standings:?}")
+        };
+        assert_eq!(failure.cause, said);
+    }
+}
+
+#[test]
+fn a_start_that_was_refused_is_not_tried_again_beside_a_service_that_has_failed() {
+    let application = parsed(&four());
     let mut standings = standings(&application);
     standings[2].start();
     standings[3].start();
-    observe(
-        &mut standings,
-        |number| {
-            let error = if number == 2 {
-                "OperatorRollback"
-            } else {
-                "HealthLost"
-            };
-            let (error, cause) = (error.to_owned(), "It went back.".to_owned());
-            Some(Seen::Failed(Failure { error, cause }))
-        },
-        |_| None,
-    );
-    assert_eq!(standings[2].stage, Stage::Undone { warm: true });
-    let Next::Failed(failure) = next(&application, &mut standings, false) else {
+    let seen = |number| {
+        Some(match number {
+            2 => Seen::Absent,
+            _ => Seen::Failed(Failure {
+                error: "HealthLost".to_owned(),
+                cause: "It went back.".to_owned(),
+            }),
+        })
+    };
+    // What was started may show a moment later.
+    observe(&mut standings, seen, |_| None, false);
+    assert_eq!(next(&application, &mut standings, false), Next::Wait(30));
+    observe(&mut standings, seen, |_| None, true);
+    let Next::Failed(failure) = next(&application, &mut standings, true) else {
         panic!("{standings:?}")
     };
     assert_eq!(
         failure.cause,
-        "db: HealthLost: It went back. Rolled back: cache. Not started: ui and app."
+        "db: HealthLost: It went back. Not started: ui, app and cache."
     );
+}
+
+#[test]
+fn what_served_before_is_back_if_its_task_definition_serves() {
+    let mut scene = Scene::serving();
+    let input = earlier_of(&scene);
+    assert!(!is_back(Some(&input), Some(&scene.world)));
+    scene.world.task_sets[0].status = crate::world::TaskSetStatus::Primary;
+    assert!(is_back(Some(&input), Some(&scene.world)));
+    let other = json!({"taskDefinition": "web:77"});
+    assert!(!is_back(Some(&other), Some(&scene.world)));
+    // A first deployment has nothing to go back to.
+    assert!(is_back(None, None));
+    assert!(!is_back(None, Some(&scene.world)));
 }
 
 #[test]
@@ -215,6 +269,7 @@ fn what_was_not_there_after_its_start_is_started_again_under_its_name_a_few_time
                     cause: "No.".to_owned(),
                 })
             },
+            waited,
         );
         match next(&application, &mut standings, waited) {
             Next::Start(numbers) => {
@@ -481,13 +536,27 @@ fn every_stage_survives_the_state() {
 
 #[test]
 fn an_application_that_no_state_can_hold_is_refused() {
-    assert!(fits(&json!({"a": "b"})).is_ok());
-    let refusal = fits(&json!({"a": "b".repeat(200_000)})).unwrap_err();
-    let why = refusal.to_string();
-    assert!(
-        why.contains("have 200008 bytes, and 180224 are allowed"),
-        "{why}"
-    );
+    let application = parsed(&four());
+    let state = json!({"state": true});
+    let event = event("order", &state);
+    let earlier_of = |bytes: usize| {
+        let standing = |member: &Member| {
+            let earlier = json!({"tags": "b".repeat(bytes)});
+            Standing::new(member.service(), Some(earlier))
+        };
+        application.members.iter().map(standing).collect::<Vec<_>>()
+    };
+    let fits = |bytes, first: &Value| {
+        let standings = earlier_of(bytes);
+        fits(&event, &application, &standings, first)
+    };
+    assert!(fits(20_000, &state).is_ok());
+    let large = json!({"a": "b".repeat(200_000)});
+    // The state that undoes them has each of these twice.
+    for refusal in [fits(20_000, &large), fits(24_000, &state)] {
+        let why = refusal.unwrap_err().to_string();
+        assert!(why.contains(" bytes, and 180224 are allowed"), "{why}");
+    }
 }
 
 #[test]

@@ -45,6 +45,15 @@ pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option
     })
 }
 
+/// Whether the earlier version serves, as the world shows it now: after a rollback that was asked for.
+pub fn is_back(earlier: Option<&Value>, world: Option<&World>) -> bool {
+    let mut sets = world.iter().flat_map(|world| &world.task_sets);
+    let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
+    let serves = primary.map(|set| set.task_definition.as_str());
+    let before = earlier.map(|earlier| earlier["taskDefinition"].as_str().unwrap_or_default());
+    serves == before
+}
+
 /// Whether a service can be undone, as the world shows it now; or why not.
 ///
 /// A later deployment by another execution is not undone: `task_set` is what this one has deployed.

@@ -149,6 +149,10 @@ fn history_fits(
         + u64::from(deletions);
     let events = turns * u64::from(EVENTS_A_TURN);
     let (steps, polls) = (forth.steps, forth.polls);
+    let while_closed = match closed {
+        0 => String::new(),
+        checks => format!(", {checks} checks while the window is closed"),
+    };
     if events <= u64::from(allowed) {
         return Ok(());
     }
@@ -169,7 +173,7 @@ fn history_fits(
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks per drain, {} drains), and {allowed} are allowed.",
+            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks per drain, {} drains{while_closed}), and {allowed} are allowed.",
             counted(steps, "step"),
             2 + left
         ),
@@ -193,6 +197,7 @@ fn time_fits(
         approvals,
         hooks,
         shifts,
+        ..
     } = lasts;
     let closures = closures(request, tasks, deregistration, left, 0);
     let closed = closures.map_or(0, |closures| closures.seconds);
@@ -232,8 +237,9 @@ fn time_fits(
     ))
 }
 
-/// How long a deployment may wait for its window: what it does from the first wait on takes as long as it may. A rollback
-/// waits for none.
+/// How long a deployment waits for its window at most if its steps come when they are planned, and all else that they wait
+/// for takes as long as it may. A rollback waits for none. If steps are held for longer, the deployment looks for itself
+/// whether it has room for one more wait.
 fn closures(
     request: &Request,
     tasks: u32,
@@ -244,14 +250,25 @@ fn closures(
     let window = request.window.as_ref()?;
     let lasts = Lasts::of(request, tasks, deregistration);
     let forgets = u64::from(1 + left) * u64::from(forgetting);
-    let seconds = lasts.forth(request, left) + forgets;
-    Some(window.most_closed(seconds))
+    let seconds = lasts.in_window(request, left) + forgets;
+    // Hours pass while a person is waited for, the closed ones too: after each pause, there is one wait more.
+    let after_each = window
+        .most_closed(seconds)
+        .and(&window.longest(), request.pauses.len());
+    let within_them = window.most_closed(seconds + lasts.approvals);
+    Some(if after_each.seconds < within_them.seconds {
+        after_each
+    } else {
+        within_them
+    })
 }
 
 /// Seconds of the parts of a deployment, at most.
 struct Lasts {
     /// One drain.
     drain: u64,
+    /// Its steps, as they are planned.
+    steps: u64,
     approvals: u64,
     hooks: u64,
     /// The steps of a shift, and what holds them.
@@ -270,6 +287,7 @@ impl Lasts {
         let shift = request.shift.as_ref();
         Self {
             drain: u64::from(drain),
+            steps: u64::from(schedule.last()),
             approvals: pauses.map(|pause| u64::from(pause.timeout)).sum(),
             hooks,
             shifts: shift.map_or(0, |shift| {
@@ -287,6 +305,17 @@ impl Lasts {
             + u64::from(request.drain.leaving())
             + u64::from(checks::longest(request))
             + u64::from(1 + left) * self.drain
+            + u64::from(request.bake_time)
+    }
+
+    /// The same until the last step, as it is planned, without what a person is waited for.
+    fn in_window(&self, request: &Request, left: u32) -> u64 {
+        self.hooks
+            + self.shifts
+            + u64::from(request.drain.leaving())
+            + u64::from(checks::usual(request))
+            + u64::from(left) * self.drain
+            + self.steps
             + u64::from(request.bake_time)
     }
 }

@@ -61,6 +61,13 @@ pub enum Remark {
     },
     /// A hook that could undo nothing any more did not succeed: in words.
     Hook(String),
+    /// A step was made without a check, which had too few samples.
+    Check {
+        /// Its place in the input.
+        number: usize,
+        /// What it compares.
+        metric: String,
+    },
     /// The deployment has ended after `finishBy`.
     Late {
         /// That time, in seconds since 1970.
@@ -79,6 +86,7 @@ impl Remark {
             Self::TestRule { .. } => "testRule",
             Self::ScaleInHeld { .. } => "scaleInHeld",
             Self::Hook(_) => "hook",
+            Self::Check { .. } => "check",
             Self::Late { .. } => "late",
         }
     }
@@ -103,6 +111,10 @@ impl Remark {
                 resumed_by(resource)
             ),
             Self::Hook(_) => "Read what the function has written: aws logs tail.".to_owned(),
+            Self::Check { .. } => {
+                "Check the metric's name and dimensions, that it is reported each minute, and that the functions may read it."
+                    .to_owned()
+            }
             Self::Late { .. } => {
                 "The drain keeps to what clients bear. Start the next deployment earlier, drain faster, or set a later finishBy."
                     .to_owned()
@@ -142,6 +154,10 @@ impl fmt::Display for Remark {
                 why.trim_end_matches('.')
             ),
             Self::Hook(why) => f.write_str(why.trim_end_matches('.')),
+            Self::Check { number, metric } => write!(
+                f,
+                "a step was made without checks[{number}], which had too few samples of {metric}"
+            ),
             Self::Late { finish_by, seconds } => write!(
                 f,
                 "it has ended {seconds} s after {} (finishBy)",

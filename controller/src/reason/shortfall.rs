@@ -103,7 +103,7 @@ pub(super) struct NotHealthyNow<'a>(pub(super) Option<&'a Shortfall>);
 impl fmt::Display for NotHealthyNow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(shortfall) => write!(f, "; the replacement is not healthy now: {shortfall}"),
+            Some(shortfall) => write!(f, "; what serves is not healthy now: {shortfall}"),
             None => Ok(()),
         }
     }

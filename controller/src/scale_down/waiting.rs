@@ -2,7 +2,7 @@
 
 use super::{HALF_LOST, drained_for, timeout};
 use crate::alarms;
-use crate::checks::Checked;
+use crate::checks;
 use crate::command::Paused;
 use crate::deployment::{Answer, Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -107,7 +107,8 @@ impl<'a> Waiting<'a> {
 
     /// A hook or a planned pause: these seconds do not count towards bake and drain.
     fn gate(mut self, gate: Box<Gate>, running: u32) -> Next {
-        let (to, plan, wait) = (gate.to(To::Wait), gate.plan(self.drain.plan), gate.wait());
+        let plan = checks::passed(self.drain.plan);
+        let (to, plan, wait) = (gate.to(To::Wait), gate.plan(&plan), gate.wait());
         self.drain.progress.control.put_off(gate.took());
         let stage = Stage::Blocked {
             wanted: self.drain.wanted,
@@ -158,7 +159,7 @@ impl<'a> Waiting<'a> {
             To::Wait,
             reason,
             wait,
-            self.drain.plan.clone(),
+            checks::passed(self.drain.plan),
             self.drain.progress,
         )
     }
@@ -218,9 +219,10 @@ impl<'a> Waiting<'a> {
         };
         let wait = self.until_the_next_check(next.wait);
         // The original is another one from here on: nothing is compared with it.
+        let checked = checks::over(self.drain.world, self.drain.plan);
         self.go(Stage::Step(made), wait).map(|answer| Answer {
             plan: Plan {
-                checked: Checked::default(),
+                checked,
                 ..answer.plan
             },
             ..answer

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Window;
 use super::closed::{LONGEST, has_room, holds};
+use crate::checks;
 use crate::clock::{rfc3339, rfc3339_in};
 use crate::deployment::Plan;
 use crate::drain::deregistration::Deregistration;
@@ -35,8 +36,8 @@ pub struct Ahead<'a> {
     pub shift: Vec<u32>,
     /// Seconds for which clients of a registry remember what is taken out.
     pub registry: u32,
-    /// Seconds between the swap and the first step.
-    pub bake: u32,
+    /// Seconds between the swap and the first step: the bake, or the samples of checks.
+    pub before_drain: u32,
     /// The drain of the original.
     pub drain: &'a plan::Plan,
     /// How long its targets take to be deregistered.
@@ -60,7 +61,7 @@ impl Ahead<'_> {
             };
         };
         // What goes leaves a registry when the first step is due.
-        let due = open(after(swapped, self.bake));
+        let due = open(after(swapped, self.before_drain));
         let begins = open(after(due, self.registry));
         let (last, _) = steps.fold((begins, first.at), |(at, before), step| {
             (open(after(at, step.at - before)), step.at)
@@ -145,7 +146,7 @@ pub(crate) fn ends_too_late(
         window: holds(world, plan),
         shift: seconds_of(plan.shift(world), world, request),
         registry: removal(world, request),
-        bake: request.bake_time,
+        before_drain: checks::before_drain(request),
         drain: &plan::Plan::of(&pace, tasks, deregistration),
         deregistration,
     };
@@ -189,7 +190,7 @@ pub(crate) fn removal(world: &World, request: &Request) -> u32 {
     }
 }
 
-/// Seconds of each step of a shift before the last: in a registry, from the moment at which clients have found its tasks.
+/// Seconds of each step of a shift before the last, with the samples that it waits for: in a registry, from the moment at which clients have found its tasks.
 pub(crate) fn seconds_of(shift: Option<&Shift>, world: &World, request: &Request) -> Vec<u32> {
     let numbered = shift.into_iter().flat_map(|shift| {
         let steps = shift.steps().zip(1..);
@@ -204,7 +205,7 @@ pub(crate) fn seconds_of(shift: Option<&Shift>, world: &World, request: &Request
             usual
         }
     });
-    seconds.collect()
+    checks::with_samples(&seconds.collect::<Vec<_>>(), request)
 }
 
 /// The `finishBy` of a deployment whose traffic has moved, where it does not end by then: `done` is when it is to end, as

@@ -25,6 +25,17 @@ impl Closures {
         }
     }
 
+    /// These, and others so many times.
+    pub(crate) fn and(self, others: &Self, times: usize) -> Self {
+        let number = u32::try_from(times).unwrap_or(u32::MAX);
+        let times = u64::from(number);
+        Self {
+            seconds: self.seconds + others.seconds * times,
+            far: self.far + others.far * times,
+            times: self.times + others.times.saturating_mul(number),
+        }
+    }
+
     /// Checks in these seconds, at most: each wait may begin right after a step.
     pub(crate) fn checks(&self) -> u32 {
         let near = self.seconds.saturating_sub(self.far);
@@ -48,6 +59,11 @@ const CHANGE: u64 = 3_600;
 const MOST: u32 = 100;
 
 impl Window {
+    /// The longest wait there is.
+    pub(crate) fn longest(&self) -> Closures {
+        self.most_closed(0)
+    }
+
     /// The most that a deployment waits whose other work takes `seconds`, from its first wait on.
     pub(crate) fn most_closed(&self, seconds: u64) -> Closures {
         let days = (0..).zip(self.days).filter(|(_, opens)| *opens);

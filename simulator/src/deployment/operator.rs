@@ -28,18 +28,18 @@ impl Installation {
         give(&self.aws.clients("operator"), service, whichever, &asked).await
     }
 
-    /// Gives the commands of a scenario when their time has come, and goes on waiting; `said` hears what came
-    /// of each.
+    /// Gives the commands of scenarios, each with its service as `CLUSTER/SERVICE`, when their time has come, and goes
+    /// on waiting; `said` hears what came of each.
     pub async fn operate(
         &self,
-        service: &str,
-        commands: &[CommandScenario],
-        said: impl Fn(String),
+        commands: &[(String, CommandScenario)],
+        said: impl Fn(&str, String),
     ) -> Infallible {
         let mut commands: Vec<_> = commands.iter().collect();
-        commands.sort_by_key(|command| command.after_seconds);
+        commands.sort_by_key(|(_, command)| command.after_seconds);
         let mut now = 0;
-        for scenario in commands {
+        for (service, scenario) in commands {
+            let said = |what| said(service, what);
             tokio::time::sleep(Duration::from_secs(scenario.after_seconds - now)).await;
             now = scenario.after_seconds;
             let command = match scenario.read() {

@@ -31,6 +31,17 @@ struct Built {
     registry: Option<ServiceRegistry>,
 }
 
+/// The name of the load balancer of a service that names none.
+fn unused_name(world: &World, names: &Names) -> String {
+    const FIRST: &str = "sample-lb";
+    if world.load_balancers().all(|known| known.name != FIRST) {
+        return FIRST.to_owned();
+    }
+    // A name has 32 characters at most.
+    let service: String = names.service.chars().take(29).collect();
+    format!("{service}-lb")
+}
+
 fn services_starting_at(
     services: &[(&Scenario, &Names)],
     epoch_ms: u64,
@@ -128,11 +139,14 @@ impl Scenario {
     /// The task definition to be deployed is registered with its revision n; the original runs
     /// n − 1 where there is one.
     pub fn world_for(&self, names: &Names) -> Result<World, ScenarioError> {
-        let start = match &self.starts_at {
-            Some(time) => millis(time).ok_or_else(|| ScenarioError::StartsAt(time.clone()))?,
-            None => DEFAULT_START_EPOCH_MS,
+        self.world_starting_at(names, self.start()?)
+    }
+
+    fn start(&self) -> Result<u64, ScenarioError> {
+        let Some(time) = &self.starts_at else {
+            return Ok(DEFAULT_START_EPOCH_MS);
         };
-        self.world_starting_at(names, start)
+        millis(time).ok_or_else(|| ScenarioError::StartsAt(time.clone()))
     }
 
     /// The same, with the start at `epoch_ms`, in milliseconds since the Unix epoch.
@@ -141,9 +155,11 @@ impl Scenario {
     }
 
     /// A world with several services, each by its own scenario, in the account and region of the first. It has the
-    /// first one's timings, seed and limits.
+    /// first one's timings, seed, limits and start. Each service has a load balancer of its own, unless its names say
+    /// which.
     pub fn world_of_services(services: &[(&Self, &Names)]) -> Result<World, ScenarioError> {
-        services_starting_at(services, DEFAULT_START_EPOCH_MS)
+        let (first, _) = services.first().ok_or(ScenarioError::NoService)?;
+        services_starting_at(services, first.start()?)
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
@@ -305,7 +321,7 @@ impl Scenario {
             Some(arn) => parse_load_balancer(arn, names)?,
             None => NamedLoadBalancer {
                 kind: self.load_balancer,
-                name: "sample-lb".to_owned(),
+                name: unused_name(world, names),
                 hex: "1234567890abcdef".to_owned(),
             },
         };

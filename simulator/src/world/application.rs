@@ -62,7 +62,9 @@ impl World {
         }
         let set = self.task_sets.values().find(|set| is_of(metric, set))?;
         let task = self.tasks.of(&set.id).next()?;
-        let level = task.behaviour.metrics.get(&metric.metric_name)?;
+        let Some(level) = task.behaviour.metrics.get(&metric.metric_name)? else {
+            return Some(Vec::new());
+        };
         let first = set.created_at_ms.div_ceil(MINUTE_MS);
         // The end of the last one.
         let minutes = first..(over_by_ms / MINUTE_MS).max(first);
@@ -86,7 +88,9 @@ impl World {
             let Some(task) = self.tasks.of(&set.id).next() else {
                 continue;
             };
-            let level = task.behaviour.metrics.get(name)?;
+            let Some(level) = task.behaviour.metrics.get(name)? else {
+                continue;
+            };
             for (from_ms, requests) in requests
                 .into_iter()
                 .filter(|(_, requests)| requests.sum > 0)

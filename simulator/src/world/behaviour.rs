@@ -25,9 +25,9 @@ pub struct Behaviour {
     /// `StopTask` or a crash only. Whether `UpdateTaskSet` honours the protection is unproven; this
     /// is the harsher answer for a drain.
     pub never_stops: bool,
-    /// Metrics that it reports of its task set, by name.
+    /// Metrics that it reports of its task set, by name; of one without a level it reports no value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub metrics: BTreeMap<String, Level>,
+    pub metrics: BTreeMap<String, Option<Level>>,
 }
 
 /// The environment variable that sets the behaviour of a container, as JSON, for clients on the port. On AWS

@@ -82,9 +82,10 @@ impl World {
         let next = next.cloned().unwrap_or_default();
         if let Some(rate) = next.sends_away_per_second
             && let Some(task_set) = event["ebbtide"]["drain"]["taskSet"].as_str()
-            && let Some(clients) = &mut self.clients
         {
-            clients.send_away(task_set, rate);
+            for clients in &mut self.clients {
+                clients.send_away(task_set, rate);
+            }
         }
         function.events.push(event);
         let takes = Duration::from_secs(next.takes_seconds.min(LONGEST_SECONDS));

@@ -153,7 +153,7 @@ impl World {
             });
             return;
         }
-        if let Some(clients) = &mut self.clients {
+        for clients in &mut self.clients {
             clients.target_became_unhealthy(&target_group, &target);
         }
         self.record(EventKind::TargetUnhealthy {

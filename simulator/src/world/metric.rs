@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use super::clients::{Flows, Samples};
+use super::clients::{Clients, Flows, Samples};
 use super::name::page;
 use super::{ApiError, Page, TaskSet, World};
 
@@ -193,10 +193,10 @@ impl World {
             metric_name,
             dimensions,
         } = &asked.metric;
-        if let (Some(clients), false) = (&self.clients, namespace.starts_with("AWS/")) {
+        if !namespace.starts_with("AWS/") {
             let mut names = dimensions.iter().map(|dimension| dimension.value.as_str());
-            let own = names.find(|name| clients.task_sets().iter().any(|set| set == name));
-            let Some(task_set) = own else {
+            let own = |name| Some((self.clients.iter().find(|known| known.knows(name))?, name));
+            let Some((clients, task_set)) = names.find_map(own) else {
                 return Vec::new();
             };
             return if metric_name.starts_with("New") {
@@ -219,25 +219,24 @@ impl World {
             _ => return Vec::new(),
         };
         let in_count = asked.unit.as_ref().is_none_or(|unit| unit == "Count");
-        let Some(clients) = &self.clients else {
-            return Vec::new();
-        };
-        let balancer = clients.load_balancer.split_once(":loadbalancer/");
-        let (_, balancer) = balancer.unwrap_or_default();
-        let is_network = balancer.starts_with("net/");
         let dimension = |name: &str| {
             let found = dimensions.iter().find(|dimension| dimension.name == name);
             found.map(|dimension| dimension.value.as_str())
         };
+        let balancer = dimension("LoadBalancer").unwrap_or_default();
+        let is_network = balancer.starts_with("net/");
         let zone = dimension("AvailabilityZone").filter(|_| is_network);
-        let named = dimension("LoadBalancer") == Some(balancer)
-            && dimensions.len() == 1 + usize::from(zone.is_some());
-        if is_network != (namespace == "AWS/NetworkELB") || !in_count || !named {
+        let is_whole = dimensions.len() == 1 + usize::from(zone.is_some());
+        if is_network != (namespace == "AWS/NetworkELB") || !in_count || !is_whole {
             return Vec::new();
         }
-        let minutes = clients.reported(zone, over_by_ms);
-        let minutes = minutes.map(|(from_ms, flows)| (from_ms, of(flows)));
-        minutes.collect()
+        let mut minutes: BTreeMap<u64, Samples> = BTreeMap::new();
+        for clients in self.clients_at(balancer) {
+            for (from_ms, flows) in clients.reported(zone, over_by_ms) {
+                minutes.entry(from_ms).or_default().beside(&of(flows));
+            }
+        }
+        minutes.into_iter().collect()
     }
 }
 
@@ -263,14 +262,13 @@ impl World {
             let found = dimensions.iter().find(|dimension| dimension.name == name);
             found.map_or("", |dimension| &dimension.value)
         });
-        let clients = self.clients.as_ref().filter(|clients| {
-            let own = clients.load_balancer.split_once(":loadbalancer/");
-            let named = own.is_some_and(|(_, own)| own == balancer);
-            named && balancer.starts_with("app/") && dimensions.len() == 2
-        });
-        let Some(clients) = clients else {
+        if !balancer.starts_with("app/") || dimensions.len() != 2 {
             return Vec::new();
-        };
+        }
+        let clients: Vec<_> = self.clients_at(balancer).collect();
+        if clients.is_empty() {
+            return Vec::new();
+        }
         let is_on = |set: &&TaskSet| {
             let mut attached = set.load_balancers.iter();
             attached.any(|one| {
@@ -279,8 +277,21 @@ impl World {
             })
         };
         let sets = self.task_sets.values().filter(is_on);
-        sets.map(|set| (set, clients.attempted(&set.id, over_by_ms).collect()))
-            .collect()
+        let of = |set: &TaskSet| {
+            let own = clients
+                .iter()
+                .flat_map(|all| all.attempted(&set.id, over_by_ms));
+            own.collect()
+        };
+        sets.map(|set| (set, of(set))).collect()
+    }
+
+    /// The clients that connect through a load balancer, by the name in its ARN.
+    fn clients_at(&self, balancer: &str) -> impl Iterator<Item = &Clients> {
+        self.clients.iter().filter(move |clients| {
+            let own = clients.load_balancer.split_once(":loadbalancer/");
+            own.is_some_and(|(_, own)| own == balancer)
+        })
     }
 }
 

@@ -175,8 +175,9 @@ pub struct World {
     pub(crate) scalable_targets: BTreeMap<String, ScalableTarget>,
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) clients: Option<Box<Clients>>,
+    /// Those of each service that has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) clients: Vec<Clients>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) callers: Option<Box<Callers>>,
 }
@@ -233,7 +234,7 @@ impl World {
         self.start_ms = self.now_ms;
         self.events.clear();
         self.calls.clear();
-        if let Some(clients) = &mut self.clients {
+        for clients in &mut self.clients {
             clients.begin(self.now_ms);
         }
         if let Some(callers) = &mut self.callers {

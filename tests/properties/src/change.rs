@@ -386,6 +386,8 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         scene.deployment.plan.checked = Checked {
             since: once_in(bytes, 2).then(|| u64::from(count(bytes))),
             held: count(bytes),
+            complete: false,
+            without: count(bytes) % 2,
         };
     }
     scene.world.now = u64::from(count(bytes));

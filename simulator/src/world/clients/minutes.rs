@@ -50,6 +50,14 @@ impl Samples {
         }
     }
 
+    /// What other clients do at the same time comes on top, sample by sample.
+    pub(crate) fn beside(&mut self, others: &Self) {
+        self.count = self.count.max(others.count);
+        self.sum += others.sum;
+        self.minimum += others.minimum;
+        self.maximum += others.maximum;
+    }
+
     fn add(&mut self, value: u64) {
         self.absorb(&Self::one(value));
     }

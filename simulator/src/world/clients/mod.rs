@@ -145,6 +145,11 @@ impl Clients {
         }
     }
 
+    /// Whether one of them has been connected to a task set.
+    pub(super) fn knows(&self, task_set: &str) -> bool {
+        self.place_of(task_set).is_some()
+    }
+
     fn place_of(&self, task_set: &str) -> Option<usize> {
         self.task_sets.iter().position(|known| known == task_set)
     }
@@ -205,7 +210,7 @@ fn weight(times: f64) -> u64 {
 impl World {
     /// Connects clients to the tasks that those routes, the production routes of one load balancer,
     /// forward to now: as many to each as the scenario says. From now on they live in this
-    /// world's time; who was connected before is forgotten.
+    /// world's time; who was connected by the same routes before is forgotten.
     ///
     /// A route is the ARN of a listener (its default action) or of a rule. Every connection comes by one
     /// of these routes, each of which gets the same part of them: what its clients send fits the route's
@@ -248,26 +253,47 @@ impl World {
             ..Clients::default()
         };
         clients.settle(self);
-        self.clients = Some(Box::new(clients));
+        self.clients
+            .retain(|others| others.entrances != clients.entrances);
+        self.clients.push(clients);
         Ok(())
     }
 
+    /// The clients of the one service that has any, or of the first one.
     pub fn clients(&self) -> Option<&Clients> {
-        self.clients.as_deref()
+        self.clients.first()
+    }
+
+    /// Those of every service that has any.
+    pub fn all_clients(&self) -> &[Clients] {
+        &self.clients
+    }
+
+    /// The clients that have been connected to a task set of a service.
+    pub fn clients_of(&self, cluster: &str, service: &str) -> Option<&Clients> {
+        let sets = self.task_sets_of(cluster, service);
+        let mut all = self.clients.iter();
+        all.find(|clients| sets.iter().any(|set| clients.knows(&set.id)))
     }
 
     /// Lets clients, and callers, live through every second that ends by then, in a world that does not change
     /// meanwhile.
     pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
         self.let_callers_live(until_ms);
-        let are_due = |clients: &mut Box<Clients>| clients.next_ms <= until_ms;
-        let Some(mut clients) = self.clients.take_if(are_due) else {
+        if self
+            .clients
+            .iter()
+            .all(|clients| clients.next_ms > until_ms)
+        {
             return;
-        };
-        let mut view = clients.check_at(self);
-        while clients.next_ms <= until_ms {
-            clients.live(&mut view);
         }
-        self.clients = Some(clients);
+        let mut all = std::mem::take(&mut self.clients);
+        for clients in &mut all {
+            let mut view = clients.check_at(self);
+            while clients.next_ms <= until_ms {
+                clients.live(&mut view);
+            }
+        }
+        self.clients = all;
     }
 }
