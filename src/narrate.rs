@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::output::{BAD, GOOD, PLAIN, Style, WARNING};
 
 pub(crate) use names::Names;
-use progress::NEWS;
 pub(crate) use progress::{Drain, Progress, Serves, Shift};
+use progress::{NEWS, OFTEN};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
@@ -115,6 +115,8 @@ pub(crate) struct Narrator {
     failed: String,
     /// The shift as it was said last.
     shift: Option<Shift>,
+    /// The drain as a pause in it was said last, and when.
+    paused: Option<(Drain, u64)>,
     /// When clients of a registry will have forgotten what goes, as it was said last.
     forgotten: Option<u64>,
     progress: Progress,
@@ -163,6 +165,15 @@ impl Narrator {
                     return None;
                 }
                 self.shift = shift;
+                let pauses = reason.code == Code::Pause.as_str();
+                let steps = pauses || reason.code == Code::Step.as_str();
+                let drain = self.progress.drain.filter(|_| steps);
+                let said = self.paused.zip(drain).filter(|_| pauses);
+                if said.is_some_and(|((said, then), now)| said.is_about(&now) && at < then + OFTEN)
+                {
+                    return None;
+                }
+                self.paused = drain.map(|drain| (drain, at));
                 let leaves = reason.code == Code::LeavingRegistry.as_str();
                 let next = self.progress.drain.and_then(|drain| drain.next);
                 let forgotten = next.filter(|_| leaves);
@@ -232,7 +243,8 @@ fn warnings(output: &Value) -> Option<String> {
     let findings = output.get("findings")?.as_array()?.iter();
     let warnings = findings.filter(|finding| finding["severity"] == "warning");
     let names = warnings.filter_map(|finding| finding["name"].as_str());
-    let names: Vec<_> = names.map(quote).collect();
+    let mut names: Vec<_> = names.map(quote).collect();
+    names.dedup();
     (!names.is_empty()).then(|| {
         let names = names.join(", ");
         format!("; warnings of preflight: {names} (`ebbtide preflight` explains them)")

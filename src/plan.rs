@@ -14,6 +14,7 @@ use clap::Args;
 use ebbtide_controller::arn::Home;
 use ebbtide_controller::checks;
 use ebbtide_controller::clock::{rfc3339, seconds};
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::hooks::Hook;
 use ebbtide_controller::order::Member;
 use ebbtide_controller::pauses::Pause;
@@ -322,8 +323,8 @@ fn waits(request: &Request) -> Vec<String> {
     };
     let checks = request.checks.iter().map(|check| {
         format!(
-            "for {} minutes in which both task sets have a value of {check}, before {before}",
-            check.samples
+            "for {} in which both task sets have a value of {check}, before {before}",
+            counted(check.samples, "minute")
         )
     });
     let points = Point::ALL.into_iter().flat_map(at);

@@ -494,8 +494,13 @@ impl<'a> Telling<'a> {
     }
 }
 
-/// A sentence with a capital letter at its start.
+/// A sentence with a capital letter at its start, unless it begins with a name such as `checks[0]` or `ecs:CreateService`.
 fn capital(sentence: &str) -> String {
+    let first = sentence.split(' ').next().unwrap_or_default();
+    let first = first.trim_end_matches(':');
+    if first.contains(|c: char| c.is_ascii_uppercase() || "[:_".contains(c)) {
+        return sentence.to_owned();
+    }
     let mut letters = sentence.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()

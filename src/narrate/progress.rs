@@ -40,6 +40,13 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
+    /// Whether another one says nothing that is new: as many tasks, and the next step at about the same time.
+    pub(super) fn is_about(&self, other: &Self) -> bool {
+        let next = self.next.zip(other.next);
+        (self.left, self.running) == (other.left, other.running)
+            && next.is_none_or(|(one, other)| one.abs_diff(other) < NEWS)
+    }
+
     /// As JSON with dates, where its times are those since 1970.
     pub(crate) fn to_json(self) -> Value {
         let [next, last, done] = [self.next, self.last, self.done].map(|at| at.map(rfc3339));
@@ -66,6 +73,9 @@ pub(crate) struct Shift {
 
 /// Seconds by which the next step comes sooner or later than was said, so that it is said again.
 pub(super) const NEWS: u64 = 60;
+
+/// Seconds after which a pause is said again that goes on as before.
+pub(super) const OFTEN: u64 = 600;
 
 impl Shift {
     /// Whether another one says nothing that is new: the same step, and the next one at about the same time.

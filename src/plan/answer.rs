@@ -149,7 +149,8 @@ impl Answer {
         let mut lines = Vec::new();
         if let Some(refusal) = &self.refusal {
             let refused = Styled::new(BAD, "error: ");
-            lines.push(refused.and(PLAIN, &format!("preflight will refuse it: {refusal}\n")));
+            let why = format!("preflight will refuse it: {refusal}");
+            lines.extend([refused.and(PLAIN, &why).wrapped(2), Styled::default()]);
         }
         let title = Styled::new(BOLD, &format!("{}: ", self.event));
         lines.push(title.and(PLAIN, &self.about()).wrapped(2));

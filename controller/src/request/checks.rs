@@ -128,7 +128,7 @@ pub(super) fn namespace(value: &Value) -> Option<String> {
 
 /// Dimensions that CloudWatch takes: names of 1 to 255 characters, values of up to 1024, at most 30 of them, all of
 /// printable ASCII and not of spaces alone, and no name that begins with a colon (AWS API model). A value has one of the
-/// placeholders: without it, both task sets would have the same one.
+/// placeholders: without it, both task sets would have the same one. A value fits once they are filled in.
 pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(String, String)>> {
     let is_ascii = |text: &str, most: usize| {
         text.len() <= most
@@ -136,9 +136,14 @@ pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(St
             && text.bytes().any(|byte| byte != b' ')
     };
     let given = value.as_object().filter(|given| given.len() <= 30)?;
+    let filled_in = |text: &str| {
+        let numbers = placeholders.iter().map(|one| text.matches(one).count());
+        LONGEST_NAME * numbers.sum::<usize>()
+    };
     let entries = given.iter().map(|(name, value)| {
         let is_name = is_ascii(name, 255) && !name.starts_with(':');
-        let value = text_where(value, |text| is_ascii(text, 1_024))?;
+        let fits = |text: &str| text.len() + filled_in(text) <= 1_024;
+        let value = text_where(value, |text| is_ascii(text, 1_024) && fits(text))?;
         is_name.then(|| (name.clone(), value))
     });
     let dimensions: Vec<_> = entries.collect::<Option<_>>()?;
@@ -146,6 +151,9 @@ pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(St
     let mut values = dimensions.iter().map(|(_, value)| value);
     values.any(|value| has_one(value)).then_some(dimensions)
 }
+
+/// Characters of what stands for a placeholder, at most: `targetgroup/NAME/ID`, whose name has 32.
+const LONGEST_NAME: usize = 64;
 
 /// Percentiles have up to ten decimal places (AWS documentation).
 fn is_statistic(text: &str) -> bool {

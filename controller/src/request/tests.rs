@@ -185,6 +185,7 @@ checks [{}] => checks[0].metric is missing; allowed: an object with namespace
 checks [{"metric": "Latency"}] => checks[0].metric is "Latency"; allowed: an object with namespace
 checks [{"metric": {"namespace": "App", "metricName": "Latency"}}] => checks[0].metric.dimensions is missing; allowed: an object of 1 to 30
 checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Service": "web"}}}] => checks[0].metric.dimensions is {"Service":"web"}; allowed: an object of 1 to 30 names and values in ASCII, of which a value has {taskSet} or {targetGroup}
+checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}{taskSet}"}}}] => checks[0].metric.dimensions is {"Set":"{taskSet}
 checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": ["{taskSet}"]}}}] => checks[0].metric.dimensions is {
 checks [{"metric": {"namespace": "", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}] => checks[0].metric.namespace is ""
 checks [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}, "statistics": "p99"}}] => checks[0].metric.statistics is not a field of the input (did you mean checks[0].metric.statistic?)
