@@ -108,20 +108,20 @@ fn left_behind(execution: &Execution, flags: &str) -> Vec<String> {
     let held = holds(&execution.input) || services.is_some_and(|all| all.iter().any(holds));
     let (left, does) = if services.is_some() {
         (
-            "so are the deployments that it has started. Nothing was undone: of a service that was being deployed both task \
+            ", and so are the deployments that it has started. Nothing was undone: of a service that was being deployed both task \
              sets may run, and traffic goes where it went.",
             "for each such service it takes the lock after 30 to 90 seconds, finishes a swap that was half done, drains what \
              does not serve, and deploys.",
         )
     } else {
         (
-            "and nothing was undone: both task sets may run, and traffic goes where it went.",
+            ". Nothing was undone: both task sets may run, and traffic goes where it went.",
             "it takes the lock after 30 to 90 seconds, finishes a swap that was half done, drains what does not serve, and \
              deploys.",
         )
     };
     let mut lines = vec![
-        format!("Execution {name} of {deployed} is stopped, {left}"),
+        format!("Execution {name} of {deployed} is stopped{left}"),
         format!("Start a deployment to bring it in order, the same one or another: {does}"),
     ];
     if held {

@@ -20,7 +20,7 @@ pub use application::{
 };
 pub use event::{Event, Kind};
 pub use standing::{Stage, Standing};
-pub use undo::{can_be_undone, earlier, is_back};
+pub use undo::{can_be_undone, earlier, is_back, unclear};
 
 /// How many times a deployment is started that was not there afterwards.
 const MOST_STARTS: u32 = 5;

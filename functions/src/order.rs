@@ -161,6 +161,20 @@ impl Step<'_> {
         .await
     }
 
+    /// The same, where it shows what serves. What it does not show now is read again.
+    async fn clear_world(&self, member: &Member) -> Result<Option<World>, StepError> {
+        let world = self.world(member).await?;
+        let Some(set) = order::unclear(world.as_ref()) else {
+            return Ok(world);
+        };
+        Err(StepError::not_yet_consistent(format!(
+            "{} of service {} has the status {}, and no task set is PRIMARY.",
+            set.id,
+            member.service(),
+            set.status
+        )))
+    }
+
     /// Asks what has become of the executions that were started, and decides what comes next.
     async fn turn(&self) -> Result<Value, StepError> {
         let application = Application::parse(&self.event.input, self.event.id.home())?;
@@ -233,7 +247,7 @@ impl Step<'_> {
     ) -> Result<Vec<usize>, StepError> {
         let worlds = numbers
             .iter()
-            .map(|number| self.world(&application.members[*number]));
+            .map(|number| self.clear_world(&application.members[*number]));
         let worlds = try_join_all(worlds).await?;
         let mut begun = Vec::new();
         for (number, world) in numbers.iter().zip(worlds) {
@@ -260,7 +274,7 @@ impl Step<'_> {
         standing: &Standing,
         failure: Failure,
     ) -> Result<Seen, StepError> {
-        let world = self.world(member).await?;
+        let world = self.clear_world(member).await?;
         let is_back = order::is_back(standing.earlier.as_ref(), world.as_ref());
         Ok(if is_back {
             Seen::RolledBack(failure)

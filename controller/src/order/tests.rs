@@ -245,6 +245,10 @@ fn what_served_before_is_back_if_its_task_definition_serves() {
     // A first deployment has nothing to go back to.
     assert!(is_back(None, None));
     assert!(!is_back(None, Some(&scene.world)));
+    assert_eq!(unclear(Some(&scene.world)), None);
+    let unknown = crate::world::TaskSetStatus::from("RESTING");
+    scene.world.task_sets[0].status = unknown;
+    assert!(unclear(Some(&scene.world)).is_some());
 }
 
 #[test]

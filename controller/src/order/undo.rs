@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::id::{ExecutionArn, TaskSetId};
 use crate::request::Request;
-use crate::world::{TaskSetStatus, World};
+use crate::world::{TaskSet, TaskSetStatus, World};
 
 /// The request that deploys the version which serves now, in the way in which this request deploys another one.
 ///
@@ -43,6 +43,14 @@ pub fn earlier(request: &Request, world: &World, original: &TaskSetId) -> Option
         comment: None,
         ..request.clone()
     })
+}
+
+/// A task set whose status this version does not know, where none is `PRIMARY`: what serves cannot be said.
+pub fn unclear(world: Option<&World>) -> Option<&TaskSet> {
+    let sets = || world.iter().flat_map(|world| &world.task_sets);
+    let known = sets().any(|set| set.status == TaskSetStatus::Primary);
+    let unknown = sets().find(|set| matches!(set.status, TaskSetStatus::Unknown(_)));
+    unknown.filter(|_| !known)
 }
 
 /// Whether the earlier version serves, as the world shows it now: after a rollback that was asked for.
