@@ -263,7 +263,7 @@ pub(crate) fn not_failed(world: &World, plan: &Plan) -> Result<(), Refusal> {
     Ok(())
 }
 
-const FIX: &str = "Compare the two versions by this metric. If both are right, raise replacementAtMost, samples or failures of the check.";
+const FIX: &str = "Compare the two versions by this metric. If both are as they should be, raise replacementAtMost, samples or failures of the check.";
 
 /// The check whose samples the first step of the drain waits for.
 ///

@@ -16,8 +16,7 @@ fn input() -> Value {
 }
 
 /// What Step Functions answers of executions that have ended, the first of which is started.
-fn answers(all: Vec<Deployment>) -> impl FnMut(&str, &Value, usize) -> Answer {
-    let mut started = false;
+fn answers(all: Vec<Deployment>, mut started: bool) -> impl FnMut(&str, &Value, usize) -> Answer {
     move |operation, asked, _| {
         let arn = asked["executionArn"].as_str();
         let of = || all.iter().find(|one| Some(one.arn()) == arn);
@@ -43,7 +42,7 @@ fn answers(all: Vec<Deployment>) -> impl FnMut(&str, &Value, usize) -> Answer {
 
 fn deploy(file: &str, app: &str, more: &str) -> (Ran, StepFunctions) {
     let all = Deployment::of_services(&[("db", "{\"tasks\": 2}"), ("app", app)], &input());
-    let step_functions = StepFunctions::new(answers(all));
+    let step_functions = StepFunctions::new(answers(all, false));
     scratch(file, &input().to_string());
     let line = format!(
         "deploy @{file} --no-preflight --yes --name release-7 --state-machine {MACHINE} {more}"
@@ -74,6 +73,18 @@ fn the_executions_of_each_service_are_followed_with_the_one_that_starts_them() {
     let started = step_functions.asked("StartExecution");
     let machine = "arn:aws:states:us-east-1:555555555555:stateMachine:ebbtide-services:live";
     assert_eq!(started["stateMachineArn"], machine);
+}
+
+#[test]
+fn an_execution_of_several_services_is_found_by_its_name() {
+    let all = Deployment::of_services(&[("db", "{}"), ("app", "{}")], &input());
+    let step_functions = StepFunctions::new(answers(all, true));
+    for command in ["status release-7", "abort release-7 --yes"] {
+        let line = format!("{command} --state-machine {MACHINE}");
+        let ran = Ran::of(&mut step_functions.command(&line));
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert_has(&said, &["execution release-7 of services app, db"]);
+    }
 }
 
 #[test]

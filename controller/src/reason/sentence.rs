@@ -170,7 +170,7 @@ impl fmt::Display for Reason {
                 lacks: None,
             } => write!(
                 f,
-                "rolling back: {original} is steady and healthy at 100 %, and traffic moves back to it"
+                "rolling back: {original} is steady and healthy at 100 %, so traffic can move back to it"
             ),
             Self::Restored {
                 original,
