@@ -95,6 +95,8 @@ fn age(seconds: u64) -> String {
 pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
     let execution = &seen.execution;
     let progress = &seen.progress;
+    // Each of several services has a deployment of its own, which is asked for by its own name.
+    let several = execution.services().is_some();
     let started = rfc3339(execution.started);
     let mut facts = Vec::new();
     if execution.has_ended() {
@@ -103,7 +105,9 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
         let runs_for = clock(since(execution.started, now));
         let status = execution.status.as_str();
         facts.push(("status", format!("{status} for {runs_for}")));
-        facts.push(("phase", progress.phase().to_owned()));
+        if !several {
+            facts.push(("phase", progress.phase().to_owned()));
+        }
         if let Some(shortfall) = &progress.shortfall {
             facts.push(("replacement", shortfall.to_string()));
         }
@@ -127,7 +131,7 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
             facts.extend(times.filter_map(|(what, at)| Some((what, rfc3339(at?)))));
         }
         let commands = progress.commands();
-        if !commands.is_empty() {
+        if !commands.is_empty() && !several {
             let service = format!(
                 "{}/{}",
                 asked(execution, "cluster"),
@@ -149,7 +153,9 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
         let (since, by) = (rfc3339(held.since), quote(held.by.as_str()));
         facts.push(("scale-in", format!("suspended since {since} by {by}")));
     }
-    facts.push(("serves", serves(progress).to_owned()));
+    if !several {
+        facts.push(("serves", serves(progress).to_owned()));
+    }
     facts.extend(
         seen.unread
             .iter()

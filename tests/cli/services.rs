@@ -78,12 +78,15 @@ fn the_executions_of_each_service_are_followed_with_the_one_that_starts_them() {
 #[test]
 fn an_execution_of_several_services_is_found_by_its_name() {
     let all = Deployment::of_services(&[("db", "{}"), ("app", "{}")], &input());
+    // That of the stack's other state machine.
+    let machine = all[0].arn().replace("-services:release-7", ":live");
+    let machine = machine.replace(":execution:", ":stateMachine:");
     let step_functions = StepFunctions::new(answers(all, true));
     for command in ["status release-7", "abort release-7 --yes"] {
-        let line = format!("{command} --state-machine {MACHINE}");
+        let line = format!("{command} --state-machine {machine}");
         let ran = Ran::of(&mut step_functions.command(&line));
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert_has(&said, &["execution release-7 of services app, db"]);
+        assert_has(&said, &["release-7", "services app, db"]);
     }
 }
 
