@@ -22,7 +22,7 @@ use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::point::Point;
 use ebbtide_controller::preflight;
 use ebbtide_controller::reason::Shared;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_controller::window::{Ahead, Times, shown};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
@@ -251,6 +251,7 @@ fn planned(
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, first_step.saturating_add(wait), lag),
+        holds_scale_in: request.auto_scaling == AutoScaling::HoldScaleIn,
         costs_more: match (request.hooks.as_slice(), request.pauses.as_slice()) {
             ([], []) => "",
             _ => "; what hooks and pauses cost comes on top",

@@ -140,20 +140,20 @@ fn refuse(source: &Source, input: &Input<'_>, problems: &[Problem], format: Form
     }
 }
 
-/// The account in which services are in service, each by the scenario that is described for its request.
+/// The account in which services are in service, each by the scenario that is described for its input.
 pub(crate) fn world_of(
     members: &[Member],
     home: &Home,
-    described: impl Fn(&Request) -> Result<Scenario, Error>,
+    described: impl Fn(&Member) -> Result<Scenario, Error>,
 ) -> Result<World, Error> {
     let mut all: Vec<(Scenario, Names)> = Vec::new();
-    for Member { input, request, .. } in members {
-        let mut scenario = fitting(described(request)?, input, request);
+    for member in members {
+        let mut scenario = described(member)?;
         // An account has one alarm of a name.
         let before = all.iter().flat_map(|(before, _)| &before.alarms);
         let names: Vec<_> = before.map(|alarm| alarm.name.clone()).collect();
         scenario.alarms.retain(|alarm| !names.contains(&alarm.name));
-        all.push((scenario, names_of(request, home)));
+        all.push((scenario, names_of(&member.request, home)));
     }
     let all: Vec<_> = all
         .iter()

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::order::Member;
 use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
 use tokio::net::TcpListener;
@@ -112,11 +112,11 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
     let Some(asked) = scenario::asked(&event, Format::Text)? else {
         return Ok(None);
     };
-    let described = |request: &Request| {
+    let described = |Member { input, request, .. }: &Member| {
         let mut scenario = scenario::read(arguments.scenario.as_deref(), &request.service)?;
         // It is served now.
         scenario.starts_at = Some(jiff::Timestamp::now().to_string());
-        Ok(scenario)
+        Ok(scenario::fitting(scenario, input, request))
     };
     scenario::world_of(asked.members(), &asked.home, described).map(Some)
 }

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     instead: input::Instead,
     #[command(flatten)]
     service: Described,
-    /// The replacement never becomes healthy, whatever the scenario says.
+    /// The replacement never becomes healthy, whatever the scenario says; of several services, that of each.
     #[arg(long)]
     never_healthy: bool,
     /// Begin with the simulated account that --save-world wrote.

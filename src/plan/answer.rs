@@ -46,6 +46,9 @@ pub(super) struct Answer {
     /// Where the deployment waits for a person.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) pauses: Vec<String>,
+    /// Whether scale-in is suspended while both task sets run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) holds_scale_in: bool,
     /// What comes on top of its costs.
     #[serde(skip)]
     pub(super) costs_more: &'static str,
@@ -327,6 +330,11 @@ impl Answer {
         });
         figures.splice(1..1, samples.map(|samples| ("samples", samples)));
         figures.retain(|(label, _)| self.has_load_balancer || *label != RECONNECTS);
+        if self.holds_scale_in {
+            let held =
+                "Auto Scaling's scale-in is suspended from the replacement's creation to the end";
+            figures.push(("scale-in", held.to_owned()));
+        }
         let times = self.earliest.as_ref();
         let times = times.map(|times| format!("if it starts at {}: {}", times.start, times.text));
         figures.extend(times.map(|times| ("times", times)));

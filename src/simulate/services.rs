@@ -3,7 +3,6 @@
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::{counted, listed};
 use ebbtide_controller::order::{Application, Member};
-use ebbtide_controller::request::Request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -81,15 +80,16 @@ pub(super) fn run(
     }
     known(arguments, application)?;
     let mut commands = Vec::new();
-    let described = |request: &Request| {
+    let described = |Member { input, request, .. }: &Member| {
         let mut scenario = arguments.service.scenario(&request.service)?;
         scenario.replacement.never_healthy |= arguments.never_healthy;
+        let mut scenario = scenario::fitting(scenario, input, request);
         let clients = arguments.service.clients(&scenario, request);
         scenario.clients = clients.filter(|clients| clients.connections_per_task > 0);
         Ok(scenario)
     };
     for member in &application.members {
-        commands.push((&member.request, described(&member.request)?.commands));
+        commands.push((&member.request, described(member)?.commands));
     }
     let world = scenario::world_of(&application.members, home, described)?;
     if arguments.format == Format::Text {

@@ -464,3 +464,14 @@ fn a_service_that_cannot_be_is_wrong_usage() {
         assert_has(&ran.stderr, &[said]);
     }
 }
+
+#[test]
+fn a_plan_says_that_scale_in_is_suspended() {
+    let ran = ebbtide("plan events/auto-scaling.json").exits(0);
+    assert_has(
+        &ran.stdout,
+        &["scale-in      Auto Scaling's scale-in is suspended"],
+    );
+    let answer = ebbtide("plan events/auto-scaling.json --format json").exits(0);
+    assert_eq!(answer.json()["holdsScaleIn"], true);
+}

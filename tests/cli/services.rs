@@ -174,6 +174,8 @@ fn a_simulation_shows_every_service_and_what_its_clients_felt() {
     assert_eq!(ebbtide("simulate events/services.json").stdout, said);
     let every = ebbtide("simulate events/services.json -v").stdout;
     assert!(every.lines().count() > 2 * said.lines().count());
+    let without = ebbtide("simulate events/services.json --connections-per-task 0").stdout;
+    assert!(!without.contains("connections, "), "{without}");
 }
 
 #[test]
