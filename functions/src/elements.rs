@@ -42,6 +42,9 @@ Transforms/HostHeaderRewriteConfig/Rewrites Regex Replace
 Transforms/UrlRewriteConfig/Rewrites Regex Replace
 ";
 
+/// What every listener and every rule in an answer has.
+const OF_ROUTES: [&str; 2] = ["<ListenerArn>", "<RuleArn>"];
+
 /// By the ARN of the listener or rule, the first element that is not known in the last answer about it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unknown(Arc<Mutex<HashMap<String, String>>>);
@@ -69,7 +72,12 @@ impl Intercept for Unknown {
             return Ok(());
         }
         let body = context.response().body().bytes().unwrap_or_default();
-        let seen = unknown(std::str::from_utf8(body)?)?;
+        let body = std::str::from_utf8(body)?;
+        // Most answers are about targets and tags, and those of many targets are long.
+        if !OF_ROUTES.iter().any(|name| body.contains(name)) {
+            return Ok(());
+        }
+        let seen = unknown(body)?;
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (arn, path) in seen {
             match path {

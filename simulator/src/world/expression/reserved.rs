@@ -1,5 +1,8 @@
 //! The words that an expression cannot use for an attribute without a `#name`.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// DynamoDB's reserved words (Docs: "Reserved words in DynamoDB"), in upper case.
 const RESERVED: &str = "
 ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOCATE ALTER ANALYZE AND ANY ARCHIVE ARE
@@ -49,10 +52,11 @@ VIRTUAL VOID WAIT WHEN WHENEVER WHERE WHILE WINDOW WITH WITHIN WITHOUT WORK WRAP
 ZONE
 ";
 
+static WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| RESERVED.split_ascii_whitespace().collect());
+
 pub(super) fn is_reserved(word: &str) -> bool {
-    RESERVED
-        .split_ascii_whitespace()
-        .any(|reserved| reserved.eq_ignore_ascii_case(word))
+    WORDS.contains(word.to_ascii_uppercase().as_str())
 }
 
 #[cfg(test)]
