@@ -92,6 +92,10 @@ impl Mood {
             (Mood::Bad, &[Code::Refused]),
             (Mood::Ended, &[Code::Deployed, Code::Failed]),
         ];
+        // Of several services.
+        if ["servicesDeployed", "servicesFailed"].contains(&code) {
+            return Self::Ended;
+        }
         let has = |codes: &[Code]| codes.iter().any(|known| known.as_str() == code);
         let mood = MOODS.iter().find(|(_, codes)| has(codes));
         mood.map_or(Self::Usual, |(mood, _)| *mood)
@@ -251,10 +255,14 @@ fn warnings(output: &Value) -> Option<String> {
     })
 }
 
-/// The sentence of an error: Lambda puts it into an object beside the error's type.
+/// The sentence of an error: Lambda puts it into an object beside the error's type, Step Functions into the description of
+/// an execution.
 pub(crate) fn cause_of(cause: &str) -> String {
     let wrapped = serde_json::from_str::<Value>(cause).ok();
-    let message = wrapped.and_then(|cause| Some(cause.get("errorMessage")?.as_str()?.to_owned()));
+    let text = |name: &str| wrapped.as_ref()?.get(name)?.as_str();
+    // Step Functions describes an execution that another one has started.
+    let started = || Some(format!("{}: {}", text("Error")?, text("Cause")?));
+    let message = text("errorMessage").map(str::to_owned).or_else(started);
     message.unwrap_or_else(|| cause.to_owned())
 }
 

@@ -9,12 +9,15 @@ use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::identity::DeploymentId;
+use ebbtide_controller::order::Application;
+#[cfg(feature = "simulator")]
+use ebbtide_controller::order::Member;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 #[cfg(feature = "simulator")]
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::{Scenario, SimulatedAws, World};
 use serde_json::{Value, json};
 
 use crate::application;
@@ -84,9 +87,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if application.is_none() {
         events.push(event);
     }
+    let together = arguments.world_of(application.as_ref(), event)?;
     let mut all = Vec::new();
     for event in events {
-        let (home, request, inspection) = match arguments.look_at(event)? {
+        let (home, request, inspection) = match arguments.look_at(event, together.as_ref())? {
             Ok(looked) => looked,
             Err(Unseen::Input(problems)) => return Ok(refused(arguments, &input, &problems)?),
             Err(Unseen::Credentials(error)) => return no_credentials(arguments, error),
@@ -145,14 +149,52 @@ impl Arguments {
         None
     }
 
-    fn look_at(&self, event: &Value) -> Result<Looked, Error> {
+    /// The simulated account with several services.
+    #[cfg(feature = "simulator")]
+    fn world_of(
+        &self,
+        application: Option<&Application>,
+        event: &Value,
+    ) -> Result<Option<(World, Home)>, Error> {
+        let (Some(path), Some(application)) = (self.scenario(), application) else {
+            return Ok(None);
+        };
+        let home = scenario::home_of(event)?;
+        let described = |Member { input, request, .. }: &Member| {
+            let scenario = scenario::read(Some(path), &request.service)?;
+            Ok(scenario::fitting(scenario, input, request))
+        };
+        let world = scenario::world_of(&application.members, &home, described)?;
+        Ok(Some((world, home)))
+    }
+
+    #[cfg(not(feature = "simulator"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "without a simulator there is no world"
+    )]
+    fn world_of(&self, _: Option<&Application>, _: &Value) -> Result<Option<(World, Home)>, Error> {
+        Ok(None)
+    }
+
+    /// What preflight says of a service: in the account, in a world, or in one that is made for it.
+    #[cfg_attr(
+        not(feature = "simulator"),
+        expect(unused_variables, reason = "without a simulator there is no world")
+    )]
+    fn look_at(&self, event: &Value, together: Option<&(World, Home)>) -> Result<Looked, Error> {
         match self.scenario() {
             #[cfg(feature = "simulator")]
-            Some(scenario) => simulated(event, scenario),
+            Some(scenario) => simulated(event, scenario, together),
             _ => in_real_time(account(&self.access, event)),
         }
     }
 }
+
+/// Without a simulator there is none.
+#[cfg(not(feature = "simulator"))]
+struct World;
 
 /// A request, where it is from, and what preflight says of it; or why there is nothing to say.
 pub(crate) type Looked = Result<(Home, Request, Inspection), Unseen>;
@@ -166,12 +208,22 @@ pub(crate) enum Unseen {
 
 #[cfg(feature = "simulator")]
 /// Looks at a simulated service, in virtual time.
-fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
-    let home = scenario::home_of(event)?;
+fn simulated(
+    event: &Value,
+    scenario: &Path,
+    together: Option<&(World, Home)>,
+) -> Result<Looked, Error> {
+    let home = match together {
+        Some((_, home)) => home.clone(),
+        None => scenario::home_of(event)?,
+    };
     let request = match Request::read(event, &home) {
         Ok(request) => request,
         Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
+    if let Some((world, _)) = together {
+        return in_world(world.clone(), home, request);
+    }
     let scenario = scenario::read(Some(scenario), &request.service)?;
     in_scenario(&scenario::fitting(scenario, event, &request), home, request)
 }
@@ -184,6 +236,11 @@ pub(crate) fn in_scenario(
     request: Request,
 ) -> Result<Looked, Error> {
     let world = scenario.world_for(&scenario::names_of(&request, &home))?;
+    in_world(world, home, request)
+}
+
+#[cfg(feature = "simulator")]
+fn in_world(world: World, home: Home, request: Request) -> Result<Looked, Error> {
     in_virtual_time(async {
         let aws = SimulatedAws::new(world, 1.0);
         let clients = aws.clients("preflight");

@@ -45,6 +45,13 @@ pub(crate) fn read(path: Option<&Path>, service: &str) -> Result<Scenario, Error
     let mut own = scenario.clone();
     for (name, fields) in services {
         let mut value = serde_json::to_value(&scenario)?;
+        if let Some(field) = OF_THE_ACCOUNT
+            .iter()
+            .find(|field| fields.contains_key(**field))
+        {
+            let why = "it is of the whole account, and stands beside services";
+            return Err(format!("{}: services.{name}.{field}: {why}", path.display()).into());
+        }
         for (field, given) in fields {
             value[field] = given;
         }
@@ -58,6 +65,11 @@ pub(crate) fn read(path: Option<&Path>, service: &str) -> Result<Scenario, Error
 }
 
 const SCENARIO: &str = "a scenario";
+
+/// Fields of a scenario that are not about one service.
+const OF_THE_ACCOUNT: [&str; 7] = [
+    "seed", "startsAt", "timings", "limits", "alarms", "hooks", "hookArns",
+];
 
 /// The names for which a scenario's file has fields of their own.
 pub(crate) fn named_services(path: Option<&Path>) -> Result<Vec<String>, FileError> {
@@ -150,6 +162,18 @@ pub(crate) fn world_of(
     for member in members {
         let mut scenario = described(member)?;
         // An account has one alarm of a name.
+        let twice = all.iter().find(|(before, names)| {
+            names.task_definition == short(&member.request.task_definition)
+                && before.replacement != scenario.replacement
+        });
+        if let Some((_, other)) = twice {
+            return Err(format!(
+                "services {} and {} deploy the same task definition: both behave alike",
+                other.service,
+                member.service()
+            )
+            .into());
+        }
         let before = all.iter().flat_map(|(before, _)| &before.alarms);
         let names: Vec<_> = before.map(|alarm| alarm.name.clone()).collect();
         scenario.alarms.retain(|alarm| !names.contains(&alarm.name));

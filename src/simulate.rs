@@ -494,11 +494,13 @@ impl<'a> Telling<'a> {
     }
 }
 
-/// A sentence with a capital letter at its start, unless it begins with a name such as `checks[0]` or `ecs:CreateService`.
+/// A sentence with a capital letter at its start, unless it begins with a name such as `checks[0]` or `ecs:CreateService`,
+/// or a service's.
 fn capital(sentence: &str) -> String {
     let first = sentence.split(' ').next().unwrap_or_default();
-    let first = first.trim_end_matches(':');
-    if first.contains(|c: char| c.is_ascii_uppercase() || "[:_".contains(c)) {
+    // What stands before a colon is a name, such as a service's.
+    if first.ends_with(':') || first.contains(|c: char| c.is_ascii_uppercase() || "[:_".contains(c))
+    {
         return sentence.to_owned();
     }
     let mut letters = sentence.chars();

@@ -212,6 +212,7 @@ fn failure(application: &Application, standings: &[Standing]) -> Failure {
                 failed.push(format!("{}: {error}: {cause}", member.service()));
             }
             Stage::Kept { why } => {
+                let why = why.trim_end_matches('.');
                 told.push(format!("{} stays deployed: {why}.", member.service()));
             }
             _ => {}

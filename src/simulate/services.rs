@@ -11,7 +11,7 @@ use crate::application;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
 use crate::narrate::{Mood, Narrator};
-use crate::output::{BOLD, DIM, Format, PLAIN, Style, Styled, clock, count, print};
+use crate::output::{BOLD, DIM, Format, PLAIN, Style, Styled, clock, print};
 use crate::scenario;
 use crate::simulation::{self, ClientsSummary, Execution, SeveralRun};
 
@@ -53,6 +53,8 @@ struct Service {
 struct Deployment {
     name: String,
     status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// Simulated seconds since the first execution started.
     from: f64,
     to: f64,
@@ -173,7 +175,10 @@ fn of_execution(execution: &Execution) -> Vec<Line> {
 fn ended(member: &Member, run: &SeveralRun) -> Service {
     let Member { request, .. } = member;
     let (cluster, service) = (short(&request.cluster), member.service());
-    let sets = run.world.task_sets_of(cluster, service);
+    let sets = run.world.task_sets_of(cluster, service).into_iter();
+    let sets: Vec<_> = sets
+        .filter(|set| set.status.as_str() != "DRAINING")
+        .collect();
     let serves = sets.iter().find(|set| set.status.as_str() == "PRIMARY");
     // No deployment that went through has made one the primary: then it is the only one there is.
     let serves = serves.or(sets.first());
@@ -197,6 +202,7 @@ impl Deployment {
         Self {
             name: execution.name.clone(),
             status: execution.status.clone(),
+            error: execution.error.clone(),
             from: execution.from,
             to: execution.to,
         }
@@ -205,6 +211,7 @@ impl Deployment {
     fn in_words(&self) -> String {
         let how = match (self.name.ends_with("-undo"), self.status.as_str()) {
             (false, "SUCCEEDED") => "deployed",
+            (false, _) if self.error.as_deref() == Some("OperatorRollback") => "rolled back",
             (false, _) => "deployment failed",
             (true, "SUCCEEDED") => "undone",
             (true, _) => "undoing failed",
@@ -245,10 +252,10 @@ fn show(run: &SeveralRun, lines: &[Line], services: &[Service], verbose: bool) {
     let style = if summary.succeeded() { GOOD } else { BAD };
     Styled::new(style, &summary.outcome()).wrapped(2).print();
     let took = format!(
-        "  {:<13} {} simulated, in {} executions",
+        "  {:<13} {} simulated, in {}",
         "took",
         clock(summary.seconds),
-        count(run.executions.len() as u64)
+        counted(run.executions.len(), "execution")
     );
     Styled::new(DIM, &took).wrapped(LABEL).print();
     let widest = services.iter().map(|service| service.name.chars().count());

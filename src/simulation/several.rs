@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ebbtide_controller::arn::short;
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::HistoryEvent;
@@ -36,6 +37,7 @@ pub(crate) struct Execution {
     /// Whose deployment it is; nothing of the one that deploys them all.
     pub(crate) service: Option<String>,
     pub(crate) status: String,
+    pub(crate) error: Option<String>,
     /// Seconds since the first one started.
     pub(crate) from: f64,
     pub(crate) to: f64,
@@ -114,12 +116,14 @@ fn of(execution: &world::Execution, first_ms: u64, history: Vec<HistoryEvent>) -
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of weeks")]
     let since = |at_ms: u64| at_ms.saturating_sub(first_ms) as f64 / 1_000.0;
     let input: Value = serde_json::from_str(&execution.input).unwrap_or_default();
-    let service = input["serviceName"].as_str().map(str::to_owned);
+    let service = input["serviceName"].as_str();
+    let service = service.map(|service| short(service).to_owned());
     let stopped = execution.stop_date_ms.unwrap_or(execution.start_date_ms);
     Execution {
         name: execution.name.clone(),
         service,
         status: execution.status.as_str().to_owned(),
+        error: execution.end.error.clone(),
         from: since(execution.start_date_ms),
         to: since(stopped),
         history,

@@ -208,6 +208,47 @@ fn a_scenario_says_of_one_service_what_is_different_for_it() {
 }
 
 #[test]
+fn a_sibling_that_has_moved_no_traffic_yet_is_rolled_back() {
+    let of = |name: &str| json!({"serviceName": name, "taskDefinition": format!("{name}:2")});
+    let three = json!({"cluster": "main", "services": [of("a"), of("b"), of("c")]});
+    let three = three
+        .to_string()
+        .replace(r#""b:2""#, r#""b:2","dependsOn":["a"]"#);
+    scratch("three.json", &three);
+    scratch(
+        "third.json",
+        r#"{"services": {"c": {"replacement": {"neverHealthy": true}}}}"#,
+    );
+    let ran = ebbtide("simulate @three.json --scenario @third.json").exits(1);
+    assert_has(
+        &ran.stdout,
+        &[
+            "FAILED: ServiceFailed: c: ReplacementFailed: ",
+            "Rolled back: a. Not started: b.",
+            "a             serves a:1 with 4 tasks; rolled back 0:00:00 to 0:",
+        ],
+    );
+    // What Step Functions says of an execution is no sentence, and the end is said once.
+    assert!(!ran.stdout.contains("ExecutionArn"), "{}", ran.stdout);
+    let ends = ran
+        .stdout
+        .matches("Rolled back: a. Not started: b.")
+        .count();
+    assert_eq!(ends, 1);
+}
+
+#[test]
+fn services_whose_names_begin_alike_have_resources_of_their_own() {
+    let of = |end: &str| {
+        let name = format!("acme-checkout-production-eu-{end}");
+        json!({"serviceName": name, "taskDefinition": format!("{end}:2")})
+    };
+    let two = json!({"cluster": "main", "services": [of("frontend"), of("backend")]});
+    scratch("long-names.json", &two.to_string());
+    ebbtide("simulate @long-names.json").exits(0);
+}
+
+#[test]
 fn operators_of_a_scenario_give_their_commands_to_its_service() {
     let commands = json!([{"afterSeconds": 420, "command": "rollback", "by": "alice"}]);
     let one = json!({"tasks": 2, "services": {"shop-db": {"commands": commands}}});
@@ -237,6 +278,10 @@ fn a_scenario_that_speaks_of_another_service_is_refused() {
         (
             json!({"services": {"shop-app": {"task": 2}}}),
             "services.shop-app: task is not a field of this object",
+        ),
+        (
+            json!({"services": {"shop-app": {"limits": {"tasks": 2}}}}),
+            "services.shop-app.limits: it is of the whole account",
         ),
     ] {
         scratch("of-another.json", &scenario.to_string());

@@ -237,7 +237,8 @@ fn a_start_that_was_refused_is_not_tried_again_beside_a_service_that_has_failed(
 fn what_served_before_is_back_if_its_task_definition_serves() {
     let mut scene = Scene::serving();
     let input = earlier_of(&scene);
-    assert!(!is_back(Some(&input), Some(&scene.world)));
+    // Before the first swap none is PRIMARY.
+    assert!(is_back(Some(&input), Some(&scene.world)));
     scene.world.task_sets[0].status = crate::world::TaskSetStatus::Primary;
     assert!(is_back(Some(&input), Some(&scene.world)));
     let other = json!({"taskDefinition": "web:77"});

@@ -54,10 +54,14 @@ pub fn unclear(world: Option<&World>) -> Option<&TaskSet> {
 }
 
 /// Whether the earlier version serves, as the world shows it now: after a rollback that was asked for.
+///
+/// Before its first swap no task set of a service need be `PRIMARY`: then it is the one that is not being deleted.
 pub fn is_back(earlier: Option<&Value>, world: Option<&World>) -> bool {
-    let mut sets = world.iter().flat_map(|world| &world.task_sets);
-    let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
-    let serves = primary.map(|set| set.task_definition.as_str());
+    let sets = || world.iter().flat_map(|world| &world.task_sets);
+    let primary = sets().find(|set| set.status == TaskSetStatus::Primary);
+    let mut living = sets().filter(|set| !set.is_being_deleted());
+    let alone = living.next().filter(|_| living.next().is_none());
+    let serves = primary.or(alone).map(|set| set.task_definition.as_str());
     let before = earlier.map(|earlier| earlier["taskDefinition"].as_str().unwrap_or_default());
     serves == before
 }

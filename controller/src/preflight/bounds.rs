@@ -9,6 +9,7 @@ use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::{self, Schedule};
 use crate::hooks;
+use crate::point::Point;
 use crate::refusal::Refusal;
 use crate::request::{CHECKS, Request};
 use crate::scale_down;
@@ -157,7 +158,7 @@ fn history_fits(
         return Ok(());
     }
     let fix = if closed > hooks.max(approvals).max(checks).max(steps).max(polls) {
-        "Widen the window (each check while it is closed takes room in the history), or drain faster, so that fewer of its days are needed."
+        "Widen the window (each check while it is closed takes room in the history), drain faster, so that fewer of its days are needed, or wait for no person after the swap."
     } else if hooks > approvals.max(checks).max(steps).max(polls) {
         "Shorten the timeouts of hooks, call fewer of them, or take fewer steps where one is called at eachStep or eachShift."
     } else if shifts > approvals.max(checks).max(steps).max(polls) {
@@ -224,7 +225,7 @@ fn time_fits(
             }
         ),
         if closed > hooks.max(approvals).max(drain) {
-            "Widen the window, or drain faster, so that fewer of its days are needed."
+            "Widen the window, drain faster, so that fewer of its days are needed, or wait for no person after the swap."
         } else if hooks > approvals.max(drain) {
             "Shorten the timeouts of hooks, or call fewer of them."
         } else if shifts > approvals.max(drain) {
@@ -251,11 +252,14 @@ fn closures(
     let lasts = Lasts::of(request, tasks, deregistration);
     let forgets = u64::from(1 + left) * u64::from(forgetting);
     let seconds = lasts.in_window(request, left) + forgets;
-    // Hours pass while a person is waited for, the closed ones too: after each pause, there is one wait more.
-    let after_each = window
-        .most_closed(seconds)
-        .and(&window.longest(), request.pauses.len());
-    let within_them = window.most_closed(seconds + lasts.approvals);
+    // Hours pass while a person is waited for, the closed ones too: after each pause, there is one wait more. What is before
+    // the swap is before the first wait; a replacement in a registry alone has waited by then.
+    let in_registry = request.registry.is_some();
+    let pauses = request.pauses.iter();
+    let pauses = pauses.filter(|pause| in_registry || pause.at > Point::BeforeSwap);
+    let pauses: Vec<_> = pauses.map(|pause| u64::from(pause.timeout)).collect();
+    let after_each = window.most_closed(seconds, &pauses);
+    let within_them = window.most_closed(seconds + lasts.approvals, &[]);
     Some(if after_each.seconds < within_them.seconds {
         after_each
     } else {

@@ -27,11 +27,11 @@ pub struct Closed {
 /// Seconds between two checks two hours after the last step, and before the first one.
 pub(super) const SELDOM: u32 = 300;
 
-/// The same, more than a day before the window opens: an execution's history has room for a window once a week.
+/// The same, more than four hours before the window opens: an execution's history has room for a window once a week.
 pub(super) const SELDOM_WHILE_FAR: u32 = 600;
 
-/// Seconds of that day.
-pub(super) const FAR: u64 = 86_400;
+/// Seconds of these hours.
+pub(super) const FAR: u64 = 4 * 3_600;
 
 /// Events of the history with which the last steps are made whether the window is open or not: preflight allows fewer, so
 /// that operators have paused the deployment past one window after another. The execution would end with two task sets.

@@ -9,7 +9,7 @@ use crate::drain;
 pub(crate) struct Closures {
     /// Seconds in all.
     pub(crate) seconds: u64,
-    /// Seconds of them in which the window opens more than a day later.
+    /// Seconds of them in which the window opens more than four hours later.
     far: u64,
     /// How many times.
     pub(crate) times: u32,
@@ -25,15 +25,10 @@ impl Closures {
         }
     }
 
-    /// These, and others so many times.
-    pub(crate) fn and(self, others: &Self, times: usize) -> Self {
-        let number = u32::try_from(times).unwrap_or(u32::MAX);
-        let times = u64::from(number);
-        Self {
-            seconds: self.seconds + others.seconds * times,
-            far: self.far + others.far * times,
-            times: self.times + others.times.saturating_mul(number),
-        }
+    fn add(&mut self, once: &Self) {
+        self.seconds += once.seconds;
+        self.far += once.far;
+        self.times += once.times;
     }
 
     /// Checks in these seconds, at most: each wait may begin right after a step.
@@ -56,16 +51,12 @@ const WEEK: u32 = 7 * DAY;
 const CHANGE: u64 = 3_600;
 
 /// Closures after which an execution would have ended long ago.
-const MOST: u32 = 100;
+const MOST: u64 = 100;
 
 impl Window {
-    /// The longest wait there is.
-    pub(crate) fn longest(&self) -> Closures {
-        self.most_closed(0)
-    }
-
-    /// The most that a deployment waits whose other work takes `seconds`, from its first wait on.
-    pub(crate) fn most_closed(&self, seconds: u64) -> Closures {
+    /// The most that a deployment waits whose other work takes `seconds`, from its first wait on, and which waits for
+    /// these pauses in between: hours that pass while it is closed as well.
+    pub(crate) fn most_closed(&self, seconds: u64, pauses: &[u64]) -> Closures {
         let days = (0..).zip(self.days).filter(|(_, opens)| *opens);
         let opens: Vec<u32> = days.map(|(day, _)| day * DAY + self.from).collect();
         let lasts = if self.from < self.to {
@@ -73,27 +64,37 @@ impl Window {
         } else {
             DAY + self.to - self.from
         };
+        // Minutes from the opening before one to it.
+        let apart = |number: usize| {
+            let opened = opens[number % opens.len()];
+            let before = opens[(number + opens.len() - 1) % opens.len()];
+            match (opened + WEEK - before) % WEEK {
+                0 => WEEK,
+                minutes => minutes,
+            }
+        };
+        let closed =
+            |number: usize| Closures::once(u64::from(apart(number).saturating_sub(lasts)) * 60);
+        let open = (u64::from(lasts) * 60).max(1);
+        let more = usize::try_from((seconds.saturating_sub(1) / open).min(MOST)).unwrap_or(0);
         let worst = (0..opens.len()).map(|first| {
-            let mut closures = Closures::default();
-            let mut left = seconds;
-            let numbers = (first..).take(MOST as usize);
-            for number in numbers {
-                let opened = opens[number % opens.len()];
-                let before = opens[(number + opens.len() - 1) % opens.len()];
-                let from_one_to_the_next = match (opened + WEEK - before) % WEEK {
-                    0 => WEEK,
-                    minutes => minutes,
-                };
-                let closed = from_one_to_the_next.saturating_sub(lasts);
-                let once = Closures::once(u64::from(closed) * 60);
-                closures.seconds += once.seconds;
-                closures.far += once.far;
-                closures.times += once.times;
-                let open = u64::from(lasts) * 60;
-                if left <= open {
-                    break;
-                }
-                left -= open;
+            let mut closures = closed(first);
+            let mut at = first;
+            for pause in pauses {
+                // It ends after one of the openings that it passes, at the latest one that lasts as long as it does.
+                let mut passed = 0;
+                let ends = (at + 1..).take_while(|next| {
+                    let is_passed = passed <= *pause;
+                    passed += u64::from(apart(*next)) * 60;
+                    is_passed
+                });
+                at = ends
+                    .max_by_key(|next| closed(*next).seconds)
+                    .unwrap_or(at + 1);
+                closures.add(&closed(at));
+            }
+            for next in (at + 1..).take(more) {
+                closures.add(&closed(next));
             }
             closures
         });

@@ -39,7 +39,21 @@ fn unused_name(world: &World, names: &Names) -> String {
     }
     // A name has 32 characters at most.
     let service: String = names.service.chars().take(29).collect();
-    format!("{service}-lb")
+    let is_taken = |name: &str| world.load_balancers().any(|known| known.name == name);
+    unused(&service, |stem| format!("{stem}-lb"), is_taken)
+}
+
+/// A name made of a stem, which ends in a number where others have it: long names are cut.
+fn unused(stem: &str, name: impl Fn(&str) -> String, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut wanted = name(stem);
+    let mut number = 2;
+    while is_taken(&wanted) {
+        let rest = stem.chars().count().saturating_sub(3);
+        let cut: String = stem.chars().take(rest).collect();
+        wanted = name(&format!("{}-{number}", cut.trim_end_matches('-')));
+        number += 1;
+    }
+    wanted
 }
 
 fn services_starting_at(
@@ -366,9 +380,12 @@ impl Scenario {
         let given = given
             .map(|arn| parse_target_group(arn, names))
             .transpose()?;
-        let (name, hex) = match given {
-            Some((name, hex)) => (name.to_owned(), Some(hex)),
-            None => (format!("{stem}-tg-{}", place + 1), None),
+        let (name, hex) = if let Some((name, hex)) = given {
+            (name.to_owned(), Some(hex))
+        } else {
+            let name = |stem: &str| format!("{stem}-tg-{}", place + 1);
+            let is_taken = |name: &str| world.target_groups().any(|known| known.name == name);
+            (unused(stem, name, is_taken), None)
         };
         let target_type = match target_type {
             TargetType::Ip => "ip",
