@@ -50,6 +50,17 @@ pub enum Seen {
     Failed(Failure),
 }
 
+impl Seen {
+    /// An execution that has failed. One that was asked to go back counts as rolled back until [`is_back`] says otherwise.
+    pub fn failed(failure: Failure) -> Self {
+        if failure.error == ErrorName::OperatorRollback.as_str() {
+            Self::RolledBack(failure)
+        } else {
+            Self::Failed(failure)
+        }
+    }
+}
+
 /// What the turn comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {

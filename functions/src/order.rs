@@ -369,11 +369,7 @@ impl Step<'_> {
         let Err(not_given) = given else {
             return Ok(Ok(()));
         };
-        let has_no_lock = matches!(
-            not_given,
-            NotGiven::NothingRuns { .. } | NotGiven::Another { .. }
-        );
-        if has_no_lock && self.seen(&name).await? == Seen::Running {
+        if not_given.has_no_lock_yet() && self.seen(&name).await? == Seen::Running {
             return Err(StepError::not_yet_consistent(format!(
                 "{name} runs, and has not taken the lock {lock} yet: {not_given}."
             )));
@@ -395,15 +391,10 @@ impl Step<'_> {
 fn ended(execution: &DescribeExecutionOutput) -> Seen {
     let or = |text: Option<&str>, otherwise: &str| quote(text.unwrap_or(otherwise));
     let failed = |error: &str, cause: &str| {
-        let failure = Failure {
+        Seen::failed(Failure {
             error: or(execution.error(), error),
             cause: execution.cause().map_or_else(|| cause.to_owned(), sentence),
-        };
-        if failure.error == ErrorName::OperatorRollback.as_str() {
-            Seen::RolledBack(failure)
-        } else {
-            Seen::Failed(failure)
-        }
+        })
     };
     match execution.status() {
         ExecutionStatus::Succeeded => {

@@ -40,6 +40,13 @@ pub enum NotGiven {
     RollsBack(Asked),
 }
 
+impl NotGiven {
+    /// Whether an execution that was meant and runs may still take the lock, and be given it then.
+    pub fn has_no_lock_yet(&self) -> bool {
+        matches!(self, Self::NothingRuns { .. } | Self::Another { .. })
+    }
+}
+
 impl fmt::Display for NotGiven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
