@@ -99,7 +99,7 @@ fn json_has_for_each_way_what_help_says() {
 #[test]
 fn a_shift_takes_the_time_until_its_shares_were_there_and_ecs_waits_ten_minutes_more_at_each_step()
 {
-    let answer = compared("events/shift.json --tasks 12");
+    let answer = compared("events/shift.json --tasks 4");
     let shifts = answer["shifts"].as_array().unwrap();
     let times = shifts.iter().map(|shift| {
         let deployed = shift["deployed"].as_array().unwrap().iter();

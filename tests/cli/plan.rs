@@ -371,13 +371,13 @@ fn what_a_plan_costs_a_simulated_deployment_costs() {
         ("some", 20, budget, every, 0.0),
         (
             "percent",
-            250,
+            120,
             r#"{"percent": 5, "every": 40}"#,
             &[0, 3_600],
             0.05,
         ),
-        ("large", 250, large, &[60, 300], 0.05),
-        ("long", 125, r#"{"tasks": 1, "every": 20}"#, &[60], 0.05),
+        ("large", 120, large, &[60, 300], 0.05),
+        ("long", 105, r#"{"tasks": 1, "every": 20}"#, &[60], 0.05),
     ] {
         for delay in delays {
             let (event, scenario) = (format!("{name}-costs.json"), format!("{name}-costing.json"));
