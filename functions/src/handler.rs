@@ -18,7 +18,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::World;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 
 use crate::act::act;
@@ -108,17 +108,30 @@ const MOST_UNANSWERED: u32 = 10;
 ///
 /// Fails with errors that are worth a retry, and with `InvalidInput` if the event is not from the state
 /// machine; every other failure is an answer.
-pub async fn handle(
+///
+/// Boxed: a future is compiled where its type is named, which would be in every program that awaits this one, with
+/// all of the SDK's.
+pub fn handle<'a>(
     function: Function,
-    invocation: Invocation<'_>,
-    clients: &Clients,
+    invocation: Invocation<'a>,
+    clients: &'a Clients,
     event: Value,
-) -> Result<Value, StepError> {
-    handle_by(turn::next, function, invocation, clients, event).await
+) -> BoxFuture<'a, Result<Value, StepError>> {
+    handle_by(turn::next, function, invocation, clients, event)
 }
 
 /// The same, with another decision.
-pub async fn handle_by(
+pub fn handle_by<'a>(
+    next: Turn,
+    function: Function,
+    invocation: Invocation<'a>,
+    clients: &'a Clients,
+    event: Value,
+) -> BoxFuture<'a, Result<Value, StepError>> {
+    Box::pin(handled(next, function, invocation, clients, event))
+}
+
+async fn handled(
     next: Turn,
     function: Function,
     invocation: Invocation<'_>,

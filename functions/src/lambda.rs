@@ -92,8 +92,7 @@ pub async fn run(function: Function) -> Result<(), Error> {
             deadline: event.context.deadline(),
             started: tokio::time::Instant::now(),
         };
-        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
-        Box::pin(handle(function, invocation, clients, event.payload)).await
+        handle(function, invocation, clients, event.payload).await
     }))
     .await
 }

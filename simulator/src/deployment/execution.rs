@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -111,7 +112,21 @@ impl Installation {
         Ok(start_epoch_ms)
     }
 
-    pub(super) async fn go_on(
+    /// Boxed: a future is compiled where its type is named, which would be in every program that runs a deployment; and
+    /// an execution that starts another one would contain itself.
+    pub(super) fn go_on<'a>(
+        &'a self,
+        machine: Which,
+        name: &'a str,
+        start_epoch_ms: u64,
+        from: Beginning,
+        seed: u64,
+        on_event: &'a mut dyn FnMut(&HistoryEvent),
+    ) -> LocalBoxFuture<'a, Outcome> {
+        Box::pin(self.gone_on(machine, name, start_epoch_ms, from, seed, on_event))
+    }
+
+    async fn gone_on(
         &self,
         machine: Which,
         name: &str,

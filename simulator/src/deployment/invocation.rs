@@ -147,14 +147,8 @@ impl Invocation {
             deadline: began + FUNCTION_TIMEOUT,
             started: tokio::time::Instant::now(),
         };
-        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
-        let handling = Box::pin(handle_by(
-            installed.next,
-            installed.function,
-            invocation,
-            &clients,
-            event,
-        ));
+        let (next, function) = (installed.next, installed.function);
+        let handling = handle_by(next, function, invocation, &clients, event);
         let handled = tokio::time::timeout(FUNCTION_TIMEOUT, handling).await;
         if may_serve_more && handled.is_ok() {
             environments.put_back(caller, clients);

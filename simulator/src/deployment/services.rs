@@ -1,12 +1,11 @@
 //! `states:startExecution.sync:2`: an execution that starts others and waits for them.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Installation, Which};
-use crate::asl::{Beginning, Outcome, TaskError};
+use crate::asl::{Beginning, TaskError};
 use crate::fault::StartFault;
 use crate::world::{ApiError, Execution, ExecutionStatus};
 
@@ -87,10 +86,8 @@ impl Installation {
         });
         let from = Beginning::Start { input };
         let mut unheard = |_: &_| {};
-        let run = self.go_on(one, name, start_epoch_ms, from, seed, &mut unheard);
-        // Its type is not known here: it is run by the interpreter that runs what has started it.
-        let run: Pin<Box<dyn Future<Output = Outcome> + '_>> = Box::pin(run);
-        run.await;
+        self.go_on(one, name, start_epoch_ms, from, seed, &mut unheard)
+            .await;
         Ok(())
     }
 }
