@@ -1,4 +1,4 @@
-//! An input with `services`: several of them, deployed in order.
+//! What an input asks for: the deployment of one service, or of several in order.
 
 use ebbtide_controller::arn::Home;
 #[cfg(feature = "simulator")]
@@ -6,17 +6,42 @@ use ebbtide_controller::arn::short;
 #[cfg(feature = "simulator")]
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::counted::listed;
-use ebbtide_controller::order::Application;
-use ebbtide_controller::request::Problem;
+use ebbtide_controller::order::{Application, Member};
+use ebbtide_controller::request::{Problem, Request};
 use serde_json::Value;
 
+use crate::input;
 use crate::output::{PLAIN, Styled};
 
-/// The services of an input, where it has several.
-pub(crate) fn read(event: &Value, home: &Home) -> Result<Option<Application>, Vec<Problem>> {
-    Application::is_one(event)
-        .then(|| Application::read(event, home))
-        .transpose()
+/// What is asked for.
+pub(crate) enum Wanted {
+    OneService(Box<Member>),
+    SeveralServices(Application),
+}
+
+impl Wanted {
+    /// In the home that is known; without one, nothing that is refused names one.
+    pub(crate) fn read(event: &Value, home: Option<&Home>) -> Result<Self, Vec<Problem>> {
+        input::in_home(event, home, |home| {
+            if Application::is_one(event) {
+                return Application::read(event, home).map(Self::SeveralServices);
+            }
+            let request = Request::read(event, home)?;
+            Ok(Self::OneService(Box::new(Member {
+                input: event.clone(),
+                request,
+                after: Vec::new(),
+            })))
+        })
+    }
+
+    /// The services, each with the input of its deployment.
+    pub(crate) fn members(&self) -> &[Member] {
+        match self {
+            Self::OneService(member) => std::slice::from_ref(member),
+            Self::SeveralServices(application) => &application.members,
+        }
+    }
 }
 
 /// The names of the services, in groups of those that start side by side.

@@ -2,7 +2,6 @@
 
 mod name;
 mod preview;
-mod wanted;
 
 use std::io::{IsTerminal, stdin};
 
@@ -10,6 +9,7 @@ use clap::Args;
 use ebbtide_controller::arn::Home;
 use serde_json::{Value, json};
 
+use crate::application::Wanted;
 use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow};
@@ -17,7 +17,6 @@ use crate::github;
 use crate::input::{self, Input};
 use crate::output::{Format, confirmed, print_while_running, remark, remark_whole};
 use crate::target::Target;
-use wanted::Wanted;
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
 const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -113,7 +112,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
         wanted = read_there;
     }
     let name = arguments.name.clone();
-    let name = name.unwrap_or_else(|| wanted.name(commit(arguments).as_deref()));
+    let name = name.unwrap_or_else(|| name::of(&wanted, commit(arguments).as_deref()));
     let format = arguments.format;
     let there = place(arguments, &executions, &machine, name, event).await?;
     let started = match there {
@@ -123,9 +122,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             if !arguments.first.no_preflight {
                 let access = arguments.target.access_in(&machine);
                 let source = &arguments.event.source;
-                let refused = wanted
-                    .refused(source, event, &access, on_a_terminal)
-                    .await?;
+                let refused = preview::refused(source, &wanted, &access, on_a_terminal).await?;
                 if let Some(why) = refused {
                     return Ok(nothing_started(&why, format));
                 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::refusal::ErrorName;
-use ebbtide_controller::request::{Problem, Request};
+use ebbtide_controller::request::Problem;
 use serde_json::{Value, json};
 
 use crate::files::{FileError, Source, Written};
@@ -161,15 +161,19 @@ fn home_of_one(event: &Value) -> Option<Home> {
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 
-/// The request of an event, in the home that is known; without one, nothing that is refused names one.
-pub(crate) fn request(event: &Value, home: Option<&Home>) -> Result<Request, Vec<Problem>> {
+/// What an event is read as, in the home that is known; without one, nothing that is refused names one.
+pub(crate) fn in_home<T>(
+    event: &Value,
+    home: Option<&Home>,
+    read: impl Fn(&Home) -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
     if let Some(home) = home {
-        return Request::read(event, home);
+        return read(home);
     }
     // An input without any ARN is read alike in every home.
     let any = home_in(event);
     let in_any = format!(" ({any})");
-    Request::read(event, &any).map_err(|mut problems| {
+    read(&any).map_err(|mut problems| {
         for problem in &mut problems {
             if let Problem::Wrong { allowed, .. } | Problem::Missing { allowed, .. } = problem
                 && let Some(short) = allowed.strip_suffix(&in_any)

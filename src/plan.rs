@@ -28,13 +28,13 @@ use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
 use serde_json::{Value, json};
 
-use crate::application;
+use crate::application::{self, Wanted};
 use crate::exit::{Error, Exit, Outcome};
 use crate::files;
 use crate::follow::now;
 use crate::input;
 use crate::output::{BOLD, Format, Styled, print};
-use crate::scenario::{self, Wanted};
+use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
 use answer::{Answer, Earliest, ShiftRow, StepRow};
@@ -90,22 +90,25 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     let inputs = arguments.service.inputs(&arguments.event.source);
     files::check_outputs(&inputs, &[report])?;
-    let Some(asked) = scenario::asked(&arguments.event, arguments.format)? else {
+    let Some((wanted, home)) = scenario::asked(&arguments.event, arguments.format)? else {
         return Ok(Exit::Failed);
     };
-    if matches!(asked.wanted, Wanted::SeveralServices(_)) && arguments.report.is_some() {
-        return Err("--report: a page is about one service; give the input of one".into());
+    if let Wanted::SeveralServices(application) = &wanted {
+        scenario::knows(arguments.service.scenario.as_deref(), application)?;
+        if arguments.report.is_some() {
+            return Err("--report: a page is about one service; give the input of one".into());
+        }
     }
     let mut answers = Vec::new();
-    for member in asked.members() {
-        answers.push(of_service(arguments, member, &asked.home)?);
+    for member in wanted.members() {
+        answers.push(of_service(arguments, member, &home)?);
     }
     if arguments.report.is_some() {
-        for (answer, member) in answers.iter().zip(asked.members()) {
+        for (answer, member) in answers.iter().zip(wanted.members()) {
             files::write(report, &page::of(answer, &member.request.service)?)?;
         }
     }
-    match (arguments.format, &asked.wanted) {
+    match (arguments.format, &wanted) {
         (Format::Text, Wanted::OneService(_)) => show(&answers),
         (Format::Text, Wanted::SeveralServices(several)) => {
             application::order_in_words(several).wrapped(2).print();

@@ -1,6 +1,8 @@
 //! `ebbtide preflight`: what a deployment would run into, before anything is done.
 
-use std::path::Path;
+#[cfg(feature = "simulator")]
+mod simulated;
+
 #[cfg(feature = "simulator")]
 use std::path::PathBuf;
 
@@ -10,14 +12,10 @@ use ebbtide_controller::contract;
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::order::Application;
-#[cfg(feature = "simulator")]
-use ebbtide_controller::order::Member;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
-#[cfg(feature = "simulator")]
-use ebbtide_simulator::{Scenario, SimulatedAws, World};
 use serde_json::{Value, json};
 
 use crate::application;
@@ -30,16 +28,16 @@ use crate::input::{self, Input};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, WARNING, print, remark};
 use crate::runtime::in_real_time;
 #[cfg(feature = "simulator")]
-use crate::runtime::in_virtual_time;
+use simulated::Simulated;
 #[cfg(feature = "simulator")]
-use crate::scenario;
+pub(crate) use simulated::in_scenario;
 
 /// Checks a service before a deployment, as the state machine does, and lists each finding: what was seen,
 /// why it matters, and the command that fixes it. Writes nothing.
 ///
-/// An input with services is checked service by service. Reads your account, with the credentials, region and endpoints that the AWS CLI would use; with
-/// --scenario, a simulated one. Exit status: 0 no errors, 1 errors (with --strict, warnings too), no
-/// credentials or no answer from AWS, 2 wrong usage.
+/// An input with services is checked service by service. Reads your account, with the credentials, region and
+/// endpoints that the AWS CLI would use; with --scenario, a simulated one. Exit status: 0 no errors, 1 errors (with
+/// --strict, warnings too), no credentials or no answer from AWS, 2 wrong usage.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -78,19 +76,27 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let input = arguments.event.read()?;
     let event = &input.event;
     let home = input::home_in(event);
-    let application = match application::read(event, &home) {
-        Ok(application) => application,
+    // The account says where it is: what is wrong with the input of one service is found there.
+    let several = Application::is_one(event).then(|| Application::read(event, &home));
+    let several = match several.transpose() {
+        Ok(several) => several,
         Err(problems) => return Ok(refused(arguments, &input, &problems)?),
     };
-    let members = application.iter().flat_map(|several| &several.members);
+    let members = several.iter().flat_map(|several| &several.members);
     let mut events: Vec<_> = members.map(|member| &member.input).collect();
-    if application.is_none() {
+    if several.is_none() {
         events.push(event);
     }
-    let together = arguments.world_of(application.as_ref(), event)?;
+    #[cfg(feature = "simulator")]
+    let place = match &arguments.scenario {
+        Some(scenario) => Place::Simulated(Simulated::of(scenario, event, several.as_ref())?),
+        None => Place::Account(&arguments.access),
+    };
+    #[cfg(not(feature = "simulator"))]
+    let place = Place::Account(&arguments.access);
     let mut all = Vec::new();
     for event in events {
-        let (home, request, inspection) = match arguments.look_at(event, together.as_ref())? {
+        let (home, request, inspection) = match place.look_at(event)? {
             Ok(looked) => looked,
             Err(Unseen::Input(problems)) => return Ok(refused(arguments, &input, &problems)?),
             Err(Unseen::Credentials(error)) => return no_credentials(arguments, error),
@@ -98,13 +104,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         };
         all.push(Checked {
             event: &arguments.event.source,
-            simulated: arguments.scenario().is_some(),
+            simulated: !matches!(place, Place::Account(_)),
             home,
             request,
             inspection,
         });
     }
-    match (arguments.format, &application) {
+    match (arguments.format, &several) {
         (Format::Text, None) => show(&all),
         (Format::Text, Some(several)) => {
             application::order_in_words(several).wrapped(2).print();
@@ -134,67 +140,22 @@ fn show(all: &[Checked<'_>]) {
     }
 }
 
-impl Arguments {
+/// Where services are looked at.
+enum Place<'a> {
+    Account(&'a Access),
     #[cfg(feature = "simulator")]
-    fn scenario(&self) -> Option<&Path> {
-        self.scenario.as_deref()
-    }
+    Simulated(Simulated<'a>),
+}
 
-    #[cfg(not(feature = "simulator"))]
-    #[expect(
-        clippy::unused_self,
-        reason = "without a simulator there is no scenario"
-    )]
-    fn scenario(&self) -> Option<&Path> {
-        None
-    }
-
-    /// The simulated account with several services.
-    #[cfg(feature = "simulator")]
-    fn world_of(
-        &self,
-        application: Option<&Application>,
-        event: &Value,
-    ) -> Result<Option<(World, Home)>, Error> {
-        let (Some(path), Some(application)) = (self.scenario(), application) else {
-            return Ok(None);
-        };
-        let home = scenario::home_of(event)?;
-        let described = |Member { input, request, .. }: &Member| {
-            let scenario = scenario::read(Some(path), &request.service)?;
-            Ok(scenario::fitting(scenario, input, request))
-        };
-        let world = scenario::world_of(&application.members, &home, described)?;
-        Ok(Some((world, home)))
-    }
-
-    #[cfg(not(feature = "simulator"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "without a simulator there is no world"
-    )]
-    fn world_of(&self, _: Option<&Application>, _: &Value) -> Result<Option<(World, Home)>, Error> {
-        Ok(None)
-    }
-
-    /// What preflight says of a service: in the account, in a world, or in one that is made for it.
-    #[cfg_attr(
-        not(feature = "simulator"),
-        expect(unused_variables, reason = "without a simulator there is no world")
-    )]
-    fn look_at(&self, event: &Value, together: Option<&(World, Home)>) -> Result<Looked, Error> {
-        match self.scenario() {
+impl Place<'_> {
+    fn look_at(&self, event: &Value) -> Result<Looked, Error> {
+        match self {
+            Self::Account(access) => in_real_time(account(access, event)),
             #[cfg(feature = "simulator")]
-            Some(scenario) => simulated(event, scenario, together),
-            _ => in_real_time(account(&self.access, event)),
+            Self::Simulated(simulated) => simulated.look_at(event),
         }
     }
 }
-
-/// Without a simulator there is none.
-#[cfg(not(feature = "simulator"))]
-struct World;
 
 /// A request, where it is from, and what preflight says of it; or why there is nothing to say.
 pub(crate) type Looked = Result<(Home, Request, Inspection), Unseen>;
@@ -206,56 +167,14 @@ pub(crate) enum Unseen {
     Aws(StepError),
 }
 
-#[cfg(feature = "simulator")]
-/// Looks at a simulated service, in virtual time.
-fn simulated(
-    event: &Value,
-    scenario: &Path,
-    together: Option<&(World, Home)>,
-) -> Result<Looked, Error> {
-    let home = match together {
-        Some((_, home)) => home.clone(),
-        None => scenario::home_of(event)?,
-    };
-    let request = match Request::read(event, &home) {
-        Ok(request) => request,
-        Err(problems) => return Ok(Err(Unseen::Input(problems))),
-    };
-    if let Some((world, _)) = together {
-        return in_world(world.clone(), home, request);
-    }
-    let scenario = scenario::read(Some(scenario), &request.service)?;
-    in_scenario(&scenario::fitting(scenario, event, &request), home, request)
-}
-
-#[cfg(feature = "simulator")]
-/// What preflight says of a service that a scenario describes.
-pub(crate) fn in_scenario(
-    scenario: &Scenario,
-    home: Home,
-    request: Request,
-) -> Result<Looked, Error> {
-    let world = scenario.world_for(&scenario::names_of(&request, &home))?;
-    in_world(world, home, request)
-}
-
-#[cfg(feature = "simulator")]
-fn in_world(world: World, home: Home, request: Request) -> Result<Looked, Error> {
-    in_virtual_time(async {
-        let aws = SimulatedAws::new(world, 1.0);
-        let clients = aws.clients("preflight");
-        let now = aws.with_world(|world| world.epoch_ms()) / 1_000;
-        Ok(inspected(&clients, home, request, now).await)
-    })
-}
-
 /// Looks at a service of an account. Where that is, the account itself says.
 pub(crate) async fn account(access: &Access, event: &Value) -> Result<Looked, Error> {
     let named = input::home_named(event);
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is no service to read: the input says what is wrong with it.
-        let problems = input::request(event, named.as_ref()).err();
+        let problems =
+            input::in_home(event, named.as_ref(), |home| Request::read(event, home)).err();
         let problems = problems.ok_or("the input names no service")?;
         return Ok(Err(Unseen::Input(problems)));
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::checks::Check;
-use ebbtide_controller::counted::counted;
+use ebbtide_controller::counted::{counted, listed};
 use ebbtide_controller::order::{Application, Member};
 use ebbtide_controller::request::{AutoScaling, Problem, Request};
 use ebbtide_simulator::scenario::{
@@ -15,9 +15,9 @@ use ebbtide_simulator::world::{AlarmState, AlarmType, Level, ServiceRegistry, pa
 use ebbtide_simulator::{Names, Scenario, World};
 use serde_json::{Value, json};
 
-use crate::application;
+use crate::application::Wanted;
 use crate::exit::Error;
-use crate::files::{FileError, Source};
+use crate::files::Source;
 use crate::input::{self, Event, Input};
 use crate::output::{Format, print};
 
@@ -71,53 +71,32 @@ const OF_THE_ACCOUNT: [&str; 7] = [
     "seed", "startsAt", "timings", "limits", "alarms", "hooks", "hookArns",
 ];
 
-/// The names for which a scenario's file has fields of their own.
-pub(crate) fn named_services(path: Option<&Path>) -> Result<Vec<String>, FileError> {
+/// Refuses a scenario that says of a service what is different for it, where none of the input's has that name.
+pub(crate) fn knows(path: Option<&Path>, application: &Application) -> Result<(), Error> {
     let Some(path) = path else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     let scenario: Scenario = Source::File(path.to_owned()).json(SCENARIO, 1 << 20)?;
-    Ok(scenario.services.into_keys().collect())
+    let known: Vec<_> = application.members.iter().map(Member::service).collect();
+    let mut named = scenario.services.keys();
+    let Some(name) = named.find(|name| !known.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    Err(format!(
+        "{}: services.{name} is none of the input's services: {}",
+        path.display(),
+        listed(&known)
+    )
+    .into())
 }
 
-/// What an event asks for, and where that lives.
-pub(crate) struct Asked {
-    pub(crate) home: Home,
-    pub(crate) wanted: Wanted,
-}
-
-pub(crate) enum Wanted {
-    OneService(Box<Member>),
-    SeveralServices(Application),
-}
-
-impl Asked {
-    /// The services, each with the input of its deployment.
-    pub(crate) fn members(&self) -> &[Member] {
-        match &self.wanted {
-            Wanted::OneService(member) => std::slice::from_ref(member),
-            Wanted::SeveralServices(application) => &application.members,
-        }
-    }
-}
-
-/// What an event asks for, of one service or of several; what is wrong with it goes to stderr, and there is none.
-pub(crate) fn asked(given: &Event, format: Format) -> Result<Option<Asked>, Error> {
+/// What an event asks for, of one service or of several, and where that lives; what is wrong with it goes to stderr,
+/// and there is none.
+pub(crate) fn asked(given: &Event, format: Format) -> Result<Option<(Wanted, Home)>, Error> {
     let input = given.read()?;
     let home = home_of(&input.event)?;
-    let wanted = match application::read(&input.event, &home) {
-        Ok(Some(application)) => Ok(Wanted::SeveralServices(application)),
-        Ok(None) => Request::read(&input.event, &home).map(|request| {
-            Wanted::OneService(Box::new(Member {
-                input: input.event.clone(),
-                request,
-                after: Vec::new(),
-            }))
-        }),
-        Err(problems) => Err(problems),
-    };
-    match wanted {
-        Ok(wanted) => Ok(Some(Asked { home, wanted })),
+    match Wanted::read(&input.event, Some(&home)) {
+        Ok(wanted) => Ok(Some((wanted, home))),
         Err(problems) => {
             refuse(&given.source, &input, &problems, format);
             Ok(None)
@@ -152,15 +131,10 @@ fn refuse(source: &Source, input: &Input<'_>, problems: &[Problem], format: Form
     }
 }
 
-/// The account in which services are in service, each by the scenario that is described for its input.
-pub(crate) fn world_of(
-    members: &[Member],
-    home: &Home,
-    described: impl Fn(&Member) -> Result<Scenario, Error>,
-) -> Result<World, Error> {
+/// The account in which services are in service, each as its scenario describes it.
+pub(crate) fn world_of(services: Vec<(&Member, Scenario)>, home: &Home) -> Result<World, Error> {
     let mut all: Vec<(Scenario, Names)> = Vec::new();
-    for member in members {
-        let mut scenario = described(member)?;
+    for (member, mut scenario) in services {
         // An account has one alarm of a name.
         let twice = all.iter().find(|(before, names)| {
             names.task_definition == short(&member.request.task_definition)

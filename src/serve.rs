@@ -9,6 +9,7 @@ use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
 use tokio::net::TcpListener;
 
+use crate::application::Wanted;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
 use crate::input;
@@ -109,14 +110,20 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
         )));
     };
     let event = input::Event::of(source.clone());
-    let Some(asked) = scenario::asked(&event, Format::Text)? else {
+    let Some((wanted, home)) = scenario::asked(&event, Format::Text)? else {
         return Ok(None);
     };
-    let described = |Member { input, request, .. }: &Member| {
-        let mut scenario = scenario::read(arguments.scenario.as_deref(), &request.service)?;
+    let path = arguments.scenario.as_deref();
+    if let Wanted::SeveralServices(application) = &wanted {
+        scenario::knows(path, application)?;
+    }
+    let mut services = Vec::new();
+    for member in wanted.members() {
+        let Member { input, request, .. } = member;
+        let mut scenario = scenario::read(path, &request.service)?;
         // It is served now.
         scenario.starts_at = Some(jiff::Timestamp::now().to_string());
-        Ok(scenario::fitting(scenario, input, request))
-    };
-    scenario::world_of(asked.members(), &asked.home, described).map(Some)
+        services.push((member, scenario::fitting(scenario, input, request)));
+    }
+    scenario::world_of(services, &home).map(Some)
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use phase::phase_of;
 
-use crate::application;
+use crate::application::Wanted;
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
@@ -127,19 +127,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         inputs.push((source, arguments.instead.read(source)?));
     }
     let home = scenario::home_of(&inputs[0].1.event)?;
-    for (source, input) in &inputs {
-        match application::read(&input.event, &home) {
-            Ok(None) => {}
-            Ok(Some(several)) => {
-                return services::run(arguments, source, &input.event, (&several, &home));
-            }
-            Err(problems) => return Ok(refused(arguments.format, source, input, &problems)),
-        }
-    }
     let mut requests = Vec::new();
     for (source, input) in inputs {
-        match Request::read(&input.event, &home) {
-            Ok(request) => requests.push((source, input.event, request)),
+        match Wanted::read(&input.event, Some(&home)) {
+            Ok(Wanted::OneService(member)) => requests.push((source, input.event, member.request)),
+            Ok(Wanted::SeveralServices(several)) => {
+                return services::run(arguments, source, &input.event, (&several, &home));
+            }
             Err(problems) => return Ok(refused(arguments.format, source, &input, &problems)),
         }
     }

@@ -6,6 +6,8 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::request::Request;
 use sha2::{Digest, Sha256};
 
+use crate::application::Wanted;
+
 /// As many characters as a name may have (Docs, Step Functions `StartExecution`).
 const LONGEST: usize = 80;
 /// Characters of a commit: what Git shows of one is fewer.
@@ -15,9 +17,20 @@ const HASH: usize = 12;
 /// What a further execution of the same deployment has behind its name, before a number.
 const RETRY: &str = "-retry";
 
-/// The name for a request: cluster, service, task definition with its revision, and the commit where
-/// one is known.
-pub(super) fn of(request: &Request, commit: Option<&str>) -> String {
+/// The name for what is asked for: cluster, service, task definition with its revision, and the commit where one is
+/// known; of several services each, with the revision's number.
+pub(super) fn of(wanted: &Wanted, commit: Option<&str>) -> String {
+    match wanted {
+        Wanted::OneService(member) => of_one(&member.request, commit),
+        Wanted::SeveralServices(application) => {
+            let members = application.members.iter();
+            let requests: Vec<_> = members.map(|member| &member.request).collect();
+            of_several(&requests, commit)
+        }
+    }
+}
+
+fn of_one(request: &Request, commit: Option<&str>) -> String {
     let mut whole = format!(
         "{}-{}-{}",
         short(&request.cluster),
@@ -31,8 +44,7 @@ pub(super) fn of(request: &Request, commit: Option<&str>) -> String {
     fitting(&whole, "")
 }
 
-/// The name for the requests of several services of one cluster.
-pub(super) fn of_several(requests: &[&Request], commit: Option<&str>) -> String {
+fn of_several(requests: &[&Request], commit: Option<&str>) -> String {
     let cluster = requests.first().map_or("", |first| short(&first.cluster));
     let mut whole = cluster.to_owned();
     for request in requests {
@@ -123,10 +135,10 @@ mod tests {
     #[test]
     fn a_name_says_what_is_deployed_and_from_which_commit() {
         let chat = request("main", "chat", "chat:2");
-        assert_eq!(of(&chat, None), "main-chat-chat-2");
-        assert_eq!(of(&chat, Some("")), "main-chat-chat-2");
-        assert_eq!(of(&chat, Some(SHA)), "main-chat-chat-2-0123456789ab");
-        assert_eq!(of(&chat, Some("v1_2")), "main-chat-chat-2-v1_2");
+        assert_eq!(of_one(&chat, None), "main-chat-chat-2");
+        assert_eq!(of_one(&chat, Some("")), "main-chat-chat-2");
+        assert_eq!(of_one(&chat, Some(SHA)), "main-chat-chat-2-0123456789ab");
+        assert_eq!(of_one(&chat, Some("v1_2")), "main-chat-chat-2-v1_2");
         let both = [&chat, &request("main", "db", "postgres:7")];
         assert_eq!(of_several(&both, Some("v1_2")), "main-chat-2-db-7-v1_2");
     }
@@ -138,7 +150,7 @@ mod tests {
             "chat",
             "arn:aws:ecs:us-east-1:555555555555:task-definition/chat:2",
         );
-        assert_eq!(of(&by_arn, None), "main-chat-chat-2");
+        assert_eq!(of_one(&by_arn, None), "main-chat-chat-2");
     }
 
     #[test]
@@ -151,7 +163,7 @@ mod tests {
             ("chat", Some("feature/ä b")),
             ("chat", Some(long.as_str())),
         ] {
-            let mut name = of(&request("main", service, "chat:2"), commit);
+            let mut name = of_one(&request("main", service, "chat:2"), commit);
             for _ in 0..12 {
                 assert_eq!(valid(&name).as_ref(), Ok(&name));
                 name = next(&name);
@@ -162,12 +174,12 @@ mod tests {
     #[test]
     fn names_that_are_shortened_stay_apart() {
         let long = "a".repeat(200);
-        let one = of(&request("main", &long, "chat:2"), None);
-        let two = of(&request("main", &long, "chat:3"), None);
+        let one = of_one(&request("main", &long, "chat:2"), None);
+        let two = of_one(&request("main", &long, "chat:3"), None);
         assert_ne!(one, two);
         assert_eq!(one.len(), LONGEST);
         let chat = request("main", "chat", "chat:2");
-        assert_ne!(of(&chat, Some("a/b")), of(&chat, Some("a-b")));
+        assert_ne!(of_one(&chat, Some("a/b")), of_one(&chat, Some("a-b")));
         let full = "b".repeat(LONGEST);
         assert_ne!(next(&full), next(&format!("{}c", &full[1..])));
     }

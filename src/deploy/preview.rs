@@ -7,14 +7,36 @@ use ebbtide_controller::request::Request;
 use ebbtide_functions::Inspection;
 use serde_json::Value;
 
+use crate::application::{self, Wanted};
 use crate::aws::Access;
 use crate::exit::Error;
 use crate::files::Source;
 use crate::output::{PLAIN, Styled, clock};
 use crate::preflight::{self, Unseen};
 
-/// Checks the service, and with `show` says what will be done; or why it would be refused.
+/// Checks every service, and with `show` says what will be done; or why it would be refused.
 pub(super) async fn refused(
+    source: &Source,
+    wanted: &Wanted,
+    access: &Access,
+    show: bool,
+) -> Result<Option<String>, Error> {
+    let application = match wanted {
+        Wanted::OneService(member) => return of_one(source, &member.input, access, show).await,
+        Wanted::SeveralServices(application) => application,
+    };
+    if show {
+        application::order_in_words(application).remark(13);
+    }
+    let mut refused = Vec::new();
+    for member in &application.members {
+        let why = of_one(source, &member.input, access, show).await?;
+        refused.extend(why.map(|why| format!("{}: {why}", member.service())));
+    }
+    Ok((!refused.is_empty()).then(|| refused.join(" ")))
+}
+
+async fn of_one(
     source: &Source,
     event: &Value,
     access: &Access,

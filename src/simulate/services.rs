@@ -1,8 +1,9 @@
 //! Several services in one execution, in virtual time: what happens in all of them, in its order.
 
 use ebbtide_controller::arn::{Home, short};
-use ebbtide_controller::counted::{counted, listed};
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::order::{Application, Member};
+use ebbtide_simulator::Scenario;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -80,20 +81,14 @@ pub(super) fn run(
     if arguments.events.len() > 1 {
         return Err(format!("{source} has services: it is simulated alone").into());
     }
-    known(arguments, application)?;
-    let mut commands = Vec::new();
-    let described = |Member { input, request, .. }: &Member| {
-        let mut scenario = arguments.service.scenario(&request.service)?;
-        scenario.replacement.never_healthy |= arguments.never_healthy;
-        let mut scenario = scenario::fitting(scenario, input, request);
-        let clients = arguments.service.clients(&scenario, request);
-        scenario.clients = clients.filter(|clients| clients.connections_per_task > 0);
-        Ok(scenario)
-    };
+    scenario::knows(arguments.service.scenario.as_deref(), application)?;
+    let (mut services, mut commands) = (Vec::new(), Vec::new());
     for member in &application.members {
-        commands.push((&member.request, described(member)?.commands));
+        let scenario = described(arguments, member)?;
+        commands.push((&member.request, scenario.commands.clone()));
+        services.push((member, scenario));
     }
-    let world = scenario::world_of(&application.members, home, described)?;
+    let world = scenario::world_of(services, home)?;
     if arguments.format == Format::Text {
         let title = Styled::new(BOLD, &format!("{source}: "));
         let about = application::about(application, home);
@@ -120,22 +115,15 @@ pub(super) fn run(
     Ok(Exit::of(run.summary.succeeded()))
 }
 
-/// Refuses a scenario that speaks of a service which is not there.
-fn known(arguments: &Arguments, application: &Application) -> Result<(), Error> {
-    let members = || application.members.iter().map(Member::service);
-    let named = scenario::named_services(arguments.service.scenario.as_deref())?;
-    let Some(name) = named
-        .iter()
-        .find(|name| members().all(|known| known != *name))
-    else {
-        return Ok(());
-    };
-    let known: Vec<_> = members().collect();
-    Err(format!(
-        "services.{name} of the scenario is none of the input's services: {}",
-        listed(&known)
-    )
-    .into())
+/// The scenario of one service.
+fn described(arguments: &Arguments, member: &Member) -> Result<Scenario, Error> {
+    let Member { input, request, .. } = member;
+    let mut scenario = arguments.service.scenario(&request.service)?;
+    scenario.replacement.never_healthy |= arguments.never_healthy;
+    let mut scenario = scenario::fitting(scenario, input, request);
+    let clients = arguments.service.clients(&scenario, request);
+    scenario.clients = clients.filter(|clients| clients.connections_per_task > 0);
+    Ok(scenario)
 }
 
 /// What is said of all executions, in its order.

@@ -273,7 +273,7 @@ fn a_scenario_that_speaks_of_another_service_is_refused() {
     for (scenario, why) in [
         (
             json!({"services": {"shop-ap": {"tasks": 2}}}),
-            "services.shop-ap of the scenario is none of the input's services",
+            "services.shop-ap is none of the input's services: ",
         ),
         (
             json!({"services": {"shop-app": {"task": 2}}}),
@@ -285,8 +285,10 @@ fn a_scenario_that_speaks_of_another_service_is_refused() {
         ),
     ] {
         scratch("of-another.json", &scenario.to_string());
-        let line = "simulate events/services.json --scenario @of-another.json";
-        assert_has(&ebbtide(line).exits(2).stderr, &[why]);
+        for command in ["simulate", "plan", "preflight"] {
+            let line = format!("{command} events/services.json --scenario @of-another.json");
+            assert_has(&ebbtide(&line).exits(2).stderr, &[why]);
+        }
     }
     for (flag, why) in [
         (
