@@ -5,9 +5,9 @@ mod answer;
 mod cost;
 mod page;
 mod service;
+mod several;
 mod warnings;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -26,14 +26,14 @@ use ebbtide_controller::request::{AutoScaling, Request};
 use ebbtide_controller::window::{Ahead, Times, shown};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::application::{self, Wanted};
+use crate::application::Wanted;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files;
 use crate::follow::now;
 use crate::input;
-use crate::output::{BOLD, Format, Styled, print};
+use crate::output::{Format, print};
 use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
@@ -110,25 +110,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     match (arguments.format, &wanted) {
         (Format::Text, Wanted::OneService(_)) => show(&answers),
-        (Format::Text, Wanted::SeveralServices(several)) => {
-            application::order_in_words(several).wrapped(2).print();
-            for (answer, member) in answers.iter().zip(&several.members) {
-                print("");
-                Styled::new(BOLD, member.service()).print();
-                answer.lines().iter().for_each(Styled::print);
-            }
-        }
+        (Format::Text, Wanted::SeveralServices(several)) => several::show(several, &answers),
         (Format::Json, Wanted::OneService(_)) => {
             for answer in &answers {
                 print(&serde_json::to_string_pretty(answer)?);
             }
         }
         (Format::Json, Wanted::SeveralServices(several)) => {
-            let named = several.members.iter().map(Member::service).zip(&answers);
-            let answer = json!({
-                "order": application::order(several),
-                "services": named.collect::<BTreeMap<_, _>>(),
-            });
+            let answer = several::json(several, &answers);
             print(&serde_json::to_string_pretty(&answer)?);
         }
     }

@@ -10,6 +10,7 @@ mod shortfall;
 pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
 pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running, resumed_by};
+pub(crate) use sentence::DRY_RUN;
 pub use shift::{Awaited, Shared, Shifting};
 pub use shortfall::Shortfall;
 

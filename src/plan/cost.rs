@@ -1,6 +1,7 @@
 //! What a deployment costs in AWS calls: counted in a simulated one.
 
 use std::fmt;
+use std::iter::Sum;
 
 use ebbtide_controller::pace::{Pace, TASK_SET};
 use ebbtide_controller::plan::Plan;
@@ -59,6 +60,23 @@ impl Cost {
             + of(self.invocations, INVOCATION)
             + of(self.calls, CALL)
             + of(self.metrics, METRIC)
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        let none = Self {
+            transitions: 0,
+            invocations: 0,
+            calls: 0,
+            metrics: 0,
+        };
+        costs.fold(none, |sum, cost| Self {
+            transitions: sum.transitions + cost.transitions,
+            invocations: sum.invocations + cost.invocations,
+            calls: sum.calls + cost.calls,
+            metrics: sum.metrics + cost.metrics,
+        })
     }
 }
 

@@ -225,7 +225,12 @@ impl Service {
 }
 
 fn show(run: &SeveralRun, lines: &[Line], services: &[Service], verbose: bool) {
-    for line in lines.iter().filter(|line| verbose || line.is_news) {
+    // The end says it.
+    let lines = lines
+        .iter()
+        .filter(|line| (verbose || line.is_news) && line.what != run.summary.reason);
+    let lines: Vec<_> = lines.collect();
+    for line in &lines {
         let service = line.service.as_ref();
         let service = service.map_or_else(String::new, |service| format!("{service}: "));
         let said = capital(&line.what);
@@ -235,7 +240,9 @@ fn show(run: &SeveralRun, lines: &[Line], services: &[Service], verbose: bool) {
             .wrapped(INDENT)
             .print();
     }
-    print("");
+    if !lines.is_empty() {
+        print("");
+    }
     let summary = &run.summary;
     let style = if summary.succeeded() { GOOD } else { BAD };
     Styled::new(style, &summary.outcome()).wrapped(2).print();

@@ -330,7 +330,13 @@ fn preflight_and_plan_take_every_service() {
     let ran = ebbtide("plan events/services.json").exits(0);
     assert_has(
         &ran.stdout,
-        &["Order: ", "shop-cache\n", "the original drains in 2 steps"],
+        &[
+            "Order: ",
+            "shop-cache\n",
+            "the original drains in 2 steps",
+            "All services\n",
+            "3 groups one after another",
+        ],
     );
     let answer = ebbtide("plan events/services.json --format json")
         .exits(0)
@@ -338,4 +344,11 @@ fn preflight_and_plan_take_every_service() {
     let planned = answer["services"].as_object().unwrap();
     assert_eq!(planned.len(), 4);
     assert_eq!(planned["shop-cache"]["steps"].as_array().unwrap().len(), 2);
+    let seconds = |service: &str| planned[service]["secondsFromSwap"].as_u64().unwrap();
+    let longest = seconds("shop-db").max(seconds("shop-cache"));
+    let (app, ui) = (seconds("shop-app"), seconds("shop-ui"));
+    assert_eq!(answer["total"]["secondsFromSwaps"], longest + app + ui);
+    let calls = planned.values().map(|plan| plan["cost"]["calls"].as_u64());
+    let calls: u64 = calls.map(Option::unwrap).sum();
+    assert_eq!(answer["total"]["cost"]["calls"], calls);
 }

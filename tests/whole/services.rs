@@ -286,6 +286,11 @@ async fn a_dry_run_has_the_order_and_what_preflight_finds_of_each() {
     let ended = deploy(&four(scenario()), &input).await;
     let output = ended.output();
     assert_eq!(output["status"], "dryRun");
+    let text = output["reason"]["text"].as_str().unwrap();
+    let parts = text.strip_prefix("dry run, nothing was changed: ").unwrap();
+    let parts: Vec<_> = parts.split("; service ").collect();
+    assert_eq!(parts.len(), 4, "{text}");
+    assert!(parts[3].starts_with("ui: "), "the last to start: {text}");
     assert_eq!(output["order"], json!([["cache"], ["db"], ["app"], ["ui"]]));
     for service in output["services"].as_array().unwrap() {
         assert_eq!(service["plan"]["steps"].as_array().unwrap().len(), 2);

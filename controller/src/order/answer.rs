@@ -9,6 +9,7 @@ use super::{Application, Event, Member, Next, OnFailure, Stage, Standing};
 use crate::contract::{Failure, finding};
 use crate::preflight::findings::{Finding, Severity};
 use crate::quote::{quote, sentence};
+use crate::reason::DRY_RUN;
 use crate::refusal::{ErrorName, Refusal};
 
 /// Bytes of findings in the state of a dry run.
@@ -211,7 +212,8 @@ pub fn none_started(refusals: &BTreeMap<String, Refusal>) -> Failure {
     }
 }
 
-/// The end of a dry run: the order, and what preflight has found for each service.
+/// The end of a dry run: the order, and what preflight has found for each service. What it says of them is in the order
+/// in which they would start.
 ///
 /// The findings of all services share one budget of bytes; those that do not fit are counted in `findingsLeftOut`.
 pub fn dry_run(application: &Application, found: &[(Value, Vec<Finding>)]) -> Value {
@@ -245,10 +247,16 @@ pub fn dry_run(application: &Application, found: &[(Value, Vec<Finding>)]) -> Va
             "findings": fit,
         })
     });
+    let said = waves.iter().flatten().filter_map(|number| {
+        let (passed, _) = found.get(*number)?;
+        let text = passed["reason"]["text"].as_str()?;
+        Some(text.strip_prefix(DRY_RUN).unwrap_or(text))
+    });
+    let text = format!("{DRY_RUN}{}", said.collect::<Vec<_>>().join("; "));
     json!({
         "next": "DryRunSucceeded",
         "status": "dryRun",
-        "reason": {"code": "dryRun", "text": "nothing was changed"},
+        "reason": {"code": "dryRun", "text": text},
         "order": order.collect::<Vec<_>>(),
         "services": services.collect::<Vec<_>>(),
     })

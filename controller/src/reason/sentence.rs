@@ -8,6 +8,9 @@ use crate::arn::{is_of_a_registry, short};
 use crate::counted::counted;
 use crate::id::{TargetGroupArn, TaskSetId};
 
+/// Before what a deployment would do.
+pub(crate) const DRY_RUN: &str = "dry run, nothing was changed: ";
+
 /// The reason as one sentence.
 impl fmt::Display for Reason {
     #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
@@ -283,7 +286,7 @@ fn known(id: Option<&TaskSetId>) -> &str {
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.dry_run {
-            f.write_str("dry run, nothing was changed: ")?;
+            f.write_str(DRY_RUN)?;
         }
         write!(f, "service {}: ", self.service)?;
         match &self.original {
