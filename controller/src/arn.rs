@@ -105,6 +105,12 @@ pub fn short(arn: &str) -> &str {
     }
 }
 
+/// What CloudWatch calls a load balancer: `app/NAME/ID`. Empty for what is none.
+pub(crate) fn balancer_dimension(arn: &str) -> &str {
+    let name = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"));
+    name.unwrap_or_default()
+}
+
 /// Whether a load balancer's ARN is that of an Application Load Balancer.
 pub fn is_application_load_balancer(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("loadbalancer/app/"))

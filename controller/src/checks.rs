@@ -7,12 +7,12 @@ mod sample;
 
 use std::fmt;
 
-use crate::arn::Arn;
+use crate::arn::{Arn, balancer_dimension};
 use crate::command::Order;
 use crate::deployment::Plan;
 use crate::drain::flows::{Flows, PERIOD, Point, Query, Series};
 use crate::drain::pace::{Metric, TASK_SET};
-use crate::id::{TargetGroupArn, TaskSetId};
+use crate::id::{LoadBalancerArn, TargetGroupArn, TaskSetId};
 use crate::reason::Blocker;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
@@ -23,10 +23,14 @@ pub use sample::{Compared, Sample, Side, Verdict};
 /// The placeholder for what CloudWatch calls a target group.
 pub const TARGET_GROUP: &str = "{targetGroup}";
 
+/// The placeholder for what it calls their load balancer.
+pub const LOAD_BALANCER: &str = "{loadBalancer}";
+
 /// A comparison of the replacement with the original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// The metric, in which [`TASK_SET`] or [`TARGET_GROUP`] stand for one of the two task sets.
+    /// The metric, in which [`TASK_SET`] or [`TARGET_GROUP`] stand for one of the two task sets, and [`LOAD_BALANCER`]
+    /// for what is before both.
     pub metric: Metric,
     /// `Average`, `Sum`, `Minimum`, `Maximum` or a percentile such as `p99`.
     pub statistic: String,
@@ -103,11 +107,18 @@ impl Check {
         self.samples.saturating_mul(60).saturating_add(LATE)
     }
 
-    fn query(&self, of: Series, (task_set, group): (&TaskSetId, &TargetGroupArn)) -> Query {
+    fn query(
+        &self,
+        of: Series,
+        (task_set, group): (&TaskSetId, &TargetGroupArn),
+        balancer: Option<&LoadBalancerArn>,
+    ) -> Query {
         let group = Arn::parse(group).map_or_else(String::new, |arn| arn.resource.to_owned());
+        let balancer = balancer.map_or("", |arn| balancer_dimension(arn));
         let dimensions = self.metric.dimensions.iter().map(|(name, value)| {
             let value = value.replace(TASK_SET, task_set);
-            (name.clone(), value.replace(TARGET_GROUP, &group))
+            let value = value.replace(TARGET_GROUP, &group);
+            (name.clone(), value.replace(LOAD_BALANCER, balancer))
         });
         Query {
             of,
@@ -144,14 +155,19 @@ pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
         (Side::Original, (original, &plan.original_target_group)),
     ];
     let checks = plan.request.checks.iter().enumerate();
+    let balancer = plan.request.load_balancer.as_ref();
     let queries = checks.flat_map(|(number, check)| {
-        sides.map(|(side, set)| check.query(Series::Check(number, side), set))
+        sides.map(|(side, set)| check.query(Series::Check(number, side), set, balancer))
     });
     queries.collect()
 }
 
 /// What preflight asks for: the metric of each check, of the task set that is PRIMARY or the only one.
-pub fn before(request: &Request, task_sets: &[TaskSet]) -> Vec<Query> {
+pub fn before(
+    request: &Request,
+    task_sets: &[TaskSet],
+    balancer: Option<&LoadBalancerArn>,
+) -> Vec<Query> {
     let mut sets = task_sets.iter();
     let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
     // Before the first deployment, none may be.
@@ -164,7 +180,7 @@ pub fn before(request: &Request, task_sets: &[TaskSet]) -> Vec<Query> {
     let checks = request.checks.iter().enumerate();
     let queries = checks.map(|(number, check)| {
         let of = Series::Check(number, Side::Original);
-        check.query(of, (&serving.id, &group))
+        check.query(of, (&serving.id, &group), balancer)
     });
     queries.collect()
 }
@@ -429,20 +445,25 @@ impl Flows {
     }
 }
 
-/// Refuses checks that name target groups, where there is none.
+/// Refuses checks that name target groups or a load balancer, where there is none.
 pub(crate) fn can_be_read(request: &Request, world: &World) -> Result<(), Refusal> {
-    let names_group = |check: &Check| {
-        let mut values = check.metric.dimensions.iter().map(|(_, value)| value);
-        values.any(|value| value.contains(TARGET_GROUP))
-    };
-    let number = request.checks.iter().position(names_group);
-    match number.filter(|_| world.is_found_in_a_registry_alone()) {
-        None => Ok(()),
-        Some(number) => Err(Refusal::preflight(
-            format!(
-                "checks[{number}].metric.dimensions has {TARGET_GROUP}, and the service has no load balancer."
-            ),
-            "Name a metric of the application, with {taskSet} in a dimension.",
-        )),
+    if !world.is_found_in_a_registry_alone() {
+        return Ok(());
     }
+    for (number, check) in request.checks.iter().enumerate() {
+        let mut values = check.metric.dimensions.iter().map(|(_, value)| value);
+        let of_a_balancer = |value: &String| {
+            let mut placeholders = [TARGET_GROUP, LOAD_BALANCER].into_iter();
+            placeholders.find(|one| value.contains(one))
+        };
+        if let Some(placeholder) = values.find_map(of_a_balancer) {
+            return Err(Refusal::preflight(
+                format!(
+                    "checks[{number}].metric.dimensions has {placeholder}, and the service has no load balancer."
+                ),
+                "Name a metric of the application, with {taskSet} in a dimension.",
+            ));
+        }
+    }
+    Ok(())
 }

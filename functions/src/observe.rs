@@ -5,7 +5,7 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::auto_scaling::{Scaling, Suspended};
 use ebbtide_controller::checks;
 use ebbtide_controller::deployment::{Outgoing, Plan};
-use ebbtide_controller::flows::{self, Flows};
+use ebbtide_controller::flows::{self, Flows, Query};
 use ebbtide_controller::id::{
     ListenerArn, LoadBalancerArn, RegistryArn, TargetGroupArn, TaskSetId,
 };
@@ -107,10 +107,8 @@ pub(crate) async fn observe(
         mut details,
     } = balanced;
     if phase == Phase::Preflight {
-        let mut queries = checks::before(request, &task_sets);
-        if let Some(balancer) = &load_balancer {
-            queries.extend(flows::before(request, &balancer.arn));
-        }
+        let arn = load_balancer.as_ref().map(|balancer| &balancer.arn);
+        let queries = before(request, &task_sets, arn);
         let span = (now.saturating_sub(flows::SPAN), now);
         flows = observe_cloudwatch::flows(&clients.cloudwatch, &queries, span).await;
     }
@@ -177,6 +175,19 @@ pub(crate) async fn observe(
         turns: 0,
         now,
     }))
+}
+
+/// What preflight asks CloudWatch for.
+fn before(
+    request: &Request,
+    task_sets: &[TaskSet],
+    balancer: Option<&LoadBalancerArn>,
+) -> Vec<Query> {
+    let mut queries = checks::before(request, task_sets, balancer);
+    if let Some(balancer) = balancer {
+        queries.extend(flows::before(request, balancer));
+    }
+    queries
 }
 
 fn texts(arns: &[TargetGroupArn]) -> Vec<&str> {

@@ -268,13 +268,11 @@ fn answering(original: f64, replacement: f64, latency: f64) -> World {
 }
 
 /// The event of a check of response times by target group, with another one by task set.
-fn by_target_group(world: &World, more: &Value) -> Value {
-    let balancer = &world.load_balancers().next().unwrap().arn;
-    let (_, name) = balancer.split_once(":loadbalancer/").unwrap();
+fn by_target_group(more: &Value) -> Value {
     let metric = json!({
         "namespace": "AWS/ApplicationELB",
         "metricName": "TargetResponseTime",
-        "dimensions": {"TargetGroup": "{targetGroup}", "LoadBalancer": name},
+        "dimensions": {"TargetGroup": "{targetGroup}", "LoadBalancer": "{loadBalancer}"},
         "statistic": "p99",
     });
     let mut event = sample_with(more);
@@ -292,7 +290,7 @@ async fn metrics_by_target_group_and_by_task_set_are_compared_in_one_deployment(
         (0.2, 40.0, Some(1)),
     ] {
         let world = answering(0.2, seconds, latency);
-        let event = by_target_group(&world, &shift);
+        let event = by_target_group(&shift);
         let ended = deploy(world, "run-1", &event).await;
         let Some(number) = failing else {
             ended.assert_deployed();
@@ -313,7 +311,7 @@ async fn metrics_by_target_group_and_by_task_set_are_compared_in_one_deployment(
 async fn the_samples_of_a_shift_are_those_of_the_drain() {
     let world = answering(0.2, 0.2, 20.0);
     let more = json!({"shift": {"percent": 50, "for": 300}, "bakeTime": 1_800});
-    let mut event = by_target_group(&world, &more);
+    let mut event = by_target_group(&more);
     event["checks"].as_array_mut().unwrap().truncate(1);
     let ended = deploy(world, "run-1", &event).await;
     ended.assert_deployed();
@@ -329,7 +327,7 @@ async fn the_samples_of_a_shift_are_those_of_the_drain() {
 #[tokio::test(start_paused = true)]
 async fn after_a_swap_a_load_balancer_reports_nothing_of_the_original() {
     let world = answering(0.2, 0.2, 20.0);
-    let event = by_target_group(&world, &json!({"readinessTimeout": 600}));
+    let event = by_target_group(&json!({"readinessTimeout": 600}));
     let ended = deploy(world, "run-1", &event).await;
     let (error, cause) = ended.failure();
     assert_eq!(error, "CheckFailed");
@@ -423,7 +421,7 @@ async fn preflight_finds_a_metric_that_nothing_reports() {
     };
     let shift = json!({"shift": {"percent": 20, "every": 300}});
     let world = answering(0.2, 0.2, 20.0);
-    let event = by_target_group(&world, &shift);
+    let event = by_target_group(&shift);
     assert_eq!(
         found(world.clone(), event.clone()).await,
         [""; 0],
@@ -431,6 +429,7 @@ async fn preflight_finds_a_metric_that_nothing_reports() {
     );
     for (number, name, value) in [
         (0, "TargetGroup", "{targetGroup}x"),
+        (0, "LoadBalancer", "x{loadBalancer}"),
         (1, "TaskSet", "x{taskSet}"),
     ] {
         let mut misspelt = event.clone();
@@ -440,7 +439,7 @@ async fn preflight_finds_a_metric_that_nothing_reports() {
         let nothing = format!("CloudWatch has no value of checks[{number}], p99 of ");
         assert!(seen[0].starts_with(&nothing), "{seen:?}");
     }
-    let event = by_target_group(&world, &json!({}));
+    let event = by_target_group(&json!({}));
     let swap = found(world, event).await;
     assert_eq!(swap.len(), 1, "{swap:?}");
     assert!(swap[0].ends_with("the input has no shift."), "{swap:?}");

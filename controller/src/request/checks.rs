@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::fields::Fields;
 use super::reader::{Reader, problem};
 use super::values::{text_where, whole};
-use crate::checks::{Check, NoData, TARGET_GROUP};
+use crate::checks::{Check, LOAD_BALANCER, NoData, TARGET_GROUP};
 use crate::drain::pace::{Metric, TASK_SET};
 
 /// The fields of an entry of `checks`, with what each allows. The tables of docs/input.md are checked against it.
@@ -102,7 +102,7 @@ impl Fields<'_> {
         let namespace = self.required("namespace", namespace);
         let name = self.required("metricName", name);
         let dimensions = self.required("dimensions", |value| {
-            dimensions(value, &[TASK_SET, TARGET_GROUP])
+            dimensions(value, &[TASK_SET, TARGET_GROUP], &[LOAD_BALANCER])
         });
         let statistic = self.optional("statistic", |value| text_where(value, is_statistic));
         let metric = Metric {
@@ -128,8 +128,13 @@ pub(super) fn namespace(value: &Value) -> Option<String> {
 
 /// Dimensions that CloudWatch takes: names of 1 to 255 characters, values of up to 1024, at most 30 of them, all of
 /// printable ASCII and not of spaces alone, and no name that begins with a colon (AWS API model). A value has one of the
-/// placeholders: without it, both task sets would have the same one. A value fits once they are filled in.
-pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(String, String)>> {
+/// placeholders: without it, both task sets would have the same one. A value fits once they, and those that are the
+/// same for both, are filled in.
+pub(super) fn dimensions(
+    value: &Value,
+    placeholders: &[&str],
+    of_both: &[&str],
+) -> Option<Vec<(String, String)>> {
     let is_ascii = |text: &str, most: usize| {
         text.len() <= most
             && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
@@ -137,7 +142,8 @@ pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(St
     };
     let given = value.as_object().filter(|given| given.len() <= 30)?;
     let filled_in = |text: &str| {
-        let numbers = placeholders.iter().map(|one| text.matches(one).count());
+        let all = placeholders.iter().chain(of_both);
+        let numbers = all.map(|one| text.matches(one).count());
         LONGEST_NAME * numbers.sum::<usize>()
     };
     let entries = given.iter().map(|(name, value)| {
@@ -152,7 +158,8 @@ pub(super) fn dimensions(value: &Value, placeholders: &[&str]) -> Option<Vec<(St
     values.any(|value| has_one(value)).then_some(dimensions)
 }
 
-/// Characters of what stands for a placeholder, at most: `targetgroup/NAME/ID`, whose name has 32.
+/// Characters of what stands for a placeholder, at most: `targetgroup/NAME/ID`, whose name has 32, as that of a load
+/// balancer has.
 const LONGEST_NAME: usize = 64;
 
 /// Percentiles have up to ten decimal places (AWS documentation).

@@ -235,6 +235,6 @@ fn metric(value: &Value) -> Option<Metric> {
     Some(Metric {
         namespace: namespace(fields.get("namespace")?)?,
         name: name(fields.get("metricName")?)?,
-        dimensions: dimensions(fields.get("dimensions")?, &[TASK_SET])?,
+        dimensions: dimensions(fields.get("dimensions")?, &[TASK_SET], &[])?,
     })
 }

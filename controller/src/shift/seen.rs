@@ -1,7 +1,7 @@
 //! How many new connections the replacement has seen in a step, as CloudWatch counts them.
 
 use super::Step;
-use crate::arn::{Arn, is_application_load_balancer, short};
+use crate::arn::{Arn, balancer_dimension, is_application_load_balancer, short};
 use crate::deployment::Plan;
 use crate::drain::pace::Metric;
 use crate::flows::{Flows, Point, Query, Series};
@@ -99,9 +99,7 @@ pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
 
 /// The requests of a target group of an Application Load Balancer.
 fn requests(plan: &Plan, of: Series, group: &TargetGroupArn) -> Option<Query> {
-    let balancer = plan.request.load_balancer.as_deref()?;
-    let name = Arn::parse(balancer)?;
-    let name = name.resource.strip_prefix("loadbalancer/")?;
+    let name = balancer_dimension(plan.request.load_balancer.as_deref()?);
     let group = Arn::parse(group)?.resource;
     let dimensions = [("TargetGroup", group), ("LoadBalancer", name)];
     let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -123,7 +123,7 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             "checks",
             json!([
                 [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Set": "{taskSet}"}}}],
-                [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Group": "of {targetGroup}"}, "statistic": "p99.9"}, "replacementAtMost": 1.2, "of": "original", "samples": 1, "failures": 0, "noData": "pass"}],
+                [{"metric": {"namespace": "App", "metricName": "Latency", "dimensions": {"Group": "of {targetGroup}", "LoadBalancer": "{loadBalancer}"}, "statistic": "p99.9"}, "replacementAtMost": 1.2, "of": "original", "samples": 1, "failures": 0, "noData": "pass"}],
             ]),
         ),
         ("window", windows()),

@@ -1,6 +1,6 @@
 //! What CloudWatch is asked before a step of the drain or of a shift.
 
-use crate::arn::{Arn, is_application_load_balancer};
+use crate::arn::{balancer_dimension, is_application_load_balancer};
 use crate::checks::{self, Side};
 use crate::deployment::Plan;
 use crate::drain::flows::SPAN;
@@ -126,10 +126,10 @@ pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
 /// An Application Load Balancer counts connections under other names, and its own
 /// connections to targets as well (AWS documentation): a connection that lives long has one of each.
 fn of_load_balancer(arn: &str) -> Vec<Query> {
-    let Some(name) = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"))
-    else {
+    let name = balancer_dimension(arn);
+    if name.is_empty() {
         return Vec::new();
-    };
+    }
     let (namespace, new, active, statistic, times) = if is_application_load_balancer(arn) {
         (
             "AWS/ApplicationELB",
