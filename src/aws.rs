@@ -6,6 +6,8 @@ mod http;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -27,7 +29,8 @@ pub(crate) struct Access {
     /// The region (default: `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's).
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The profile in ~/.aws/config (default: `AWS_PROFILE` or `default`).
+    /// The profile in ~/.aws/config (default: `AWS_PROFILE` or `default`); its credentials come before keys in the
+    /// environment.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 }
@@ -55,8 +58,9 @@ impl Access {
     /// Credentials that the SDK cannot get by itself (IAM Identity Center, `credential_process`,
     /// `aws login`) are asked of the AWS CLI.
     pub(crate) async fn config(&self) -> Result<SdkConfig, AccessError> {
+        let http = http::client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http::client()?)
+            .http_client(http.clone())
             .identity_cache(IdentityCache::lazy().load_timeout(OPERATION).build())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -75,7 +79,21 @@ impl Access {
         if config.region().is_none() {
             return Err(AccessError::NoRegion);
         }
-        let Some(first) = config.credentials_provider() else {
+        let first = match &self.profile {
+            // As in the AWS CLI, a profile that is named here counts, whatever keys the environment has. The SDK takes
+            // those first.
+            Some(profile) => {
+                let place = ProviderConfig::without_region()
+                    .with_http_client(http)
+                    .with_region(config.region().cloned());
+                let provider = ProfileFileCredentialsProvider::builder()
+                    .configure(&place)
+                    .profile_name(profile);
+                Some(SharedCredentialsProvider::new(provider.build()))
+            }
+            None => config.credentials_provider(),
+        };
+        let Some(first) = first else {
             return Ok(config);
         };
         let provider = ElseOfTheAwsCli::new(first, self.profile.clone());

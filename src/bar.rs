@@ -118,7 +118,7 @@ fn line(progress: &Progress, started: u64, now: u64) -> String {
         } = drain;
         let _ = write!(
             line,
-            " {} {running} running, {left} of {of} left",
+            " {} {running} of {of} running, {left} wanted",
             filled(drain)
         );
     }
@@ -201,7 +201,7 @@ mod tests {
             (
                 leaving,
                 "Wait",
-                "0:01:40 registry ░░░░░░░░░░ 4 running, 4 of 4 left, step in 2:20",
+                "0:01:40 registry ░░░░░░░░░░ 4 of 4 running, 4 wanted, step in 2:20",
             ),
             (
                 by_tasks,
@@ -216,23 +216,23 @@ mod tests {
             (
                 draining(4, 4, 4),
                 "Wait",
-                "0:01:40 drain ░░░░░░░░░░ 4 running, 4 of 4 left, step in 0:50",
+                "0:01:40 drain ░░░░░░░░░░ 4 of 4 running, 4 wanted, step in 0:50",
             ),
             (
                 draining(1, 4, 3),
                 "Wait",
-                "0:01:40 drain █████░░░░░ 3 running, 1 of 4 left, step in 0:50",
+                "0:01:40 drain █████░░░░░ 3 of 4 running, 1 wanted, step in 0:50",
             ),
             // It goes on filling while the last tasks stop.
             (
                 draining(0, 4, 3),
                 "Wait",
-                "0:01:40 drain ██████░░░░ 3 running, 0 of 4 left, check in 0:50",
+                "0:01:40 drain ██████░░░░ 3 of 4 running, 0 wanted, check in 0:50",
             ),
             (
                 draining(0, 4, 0),
                 "Cleanup",
-                "0:01:40 drain ██████████ 0 running, 0 of 4 left",
+                "0:01:40 drain ██████████ 0 of 4 running, 0 wanted",
             ),
         ] {
             let line = line(&progress(&answer, waits), 910, 1_010);
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_due_already_has_no_countdown() {
         let line = line(&progress(&draining(1, 4, 3), "Wait"), 910, 2_000);
-        assert!(line.ends_with("3 running, 1 of 4 left"), "{line}");
+        assert!(line.ends_with("3 of 4 running, 1 wanted"), "{line}");
         assert_eq!(
             (minutes(59), minutes(3_600)),
             ("0:59".into(), "1:00:00".into())

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use children::Children;
 use show::Show;
 
-use crate::executions::{CallError, Execution, Executions, Trouble};
+use crate::executions::{CallError, Execution, Executions, SERVICES, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::github;
 use crate::output::{Format, remark_whole};
@@ -70,9 +70,16 @@ pub(crate) async fn follow(
     };
     show.remark(now(), &format!("{left}; the deployment goes on."));
     show.leave();
+    // Of several services, each goes back by itself.
+    let machine = arn.rsplit(':').nth(1).unwrap_or_default();
+    let back = if machine.ends_with(SERVICES) {
+        String::new()
+    } else {
+        format!("To go back:         ebbtide rollback {arn}{account}\n")
+    };
     remark_whole(&format!(
         "To follow it again: ebbtide status {arn} --follow{account}\n\
-         To stop it:         ebbtide abort {arn}{account}"
+         {back}To stop it there:   ebbtide abort {arn}{account}"
     ));
     Ok(Exit::Left)
 }

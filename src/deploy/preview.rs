@@ -1,5 +1,6 @@
 //! What a deployment will do, shown before it is started.
 
+use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::ErrorName;
@@ -43,7 +44,7 @@ async fn of_one(
     show: bool,
 ) -> Result<Option<String>, Error> {
     Ok(match preflight::account(access, event).await? {
-        Ok((_, request, inspection)) => match lines(source, &request, &inspection) {
+        Ok((home, request, inspection)) => match lines(source, &home, &request, &inspection) {
             Ok(lines) => {
                 if show {
                     for line in lines {
@@ -74,6 +75,7 @@ async fn of_one(
 /// What will be done and what preflight warns of, in a few lines; or its refusal.
 fn lines(
     source: &Source,
+    home: &Home,
     request: &Request,
     inspection: &Inspection,
 ) -> Result<Vec<String>, String> {
@@ -88,7 +90,12 @@ fn lines(
             return Err(why);
         }
     };
-    let mut lines = vec![what.clone()];
+    let Home {
+        account, region, ..
+    } = home;
+    let cluster = short(&request.cluster);
+    let place = format!("  where      cluster {cluster}, account {account}, {region}");
+    let mut lines = vec![what.clone(), place];
     if let Some(last) = plan.steps.last() {
         let after_the_swap = |at: u32| clock(f64::from(request.bake_time.saturating_add(at)));
         lines.push(format!(

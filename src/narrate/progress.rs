@@ -156,6 +156,8 @@ pub(crate) struct Progress {
     /// When the pause ends that the execution is in.
     pub(crate) pause_ends: Option<u64>,
     wait: u64,
+    /// Whether tasks of the original were stopped.
+    has_drained: bool,
 }
 
 /// What a function answered, as far as it matters here.
@@ -307,7 +309,12 @@ impl Progress {
         let (original, replacement) = &mut self.tasks;
         match plan.outgoing.as_str() {
             "original" => {
-                *original = running.unwrap_or(plan.tasks);
+                self.has_drained |= running.is_some();
+                if let Some(running) = running {
+                    *original = running;
+                } else if !self.has_drained {
+                    *original = plan.tasks;
+                }
                 let serves = plan.swapped.is_some() || matches!(code, "ready" | "swapped");
                 let whole = serves.then_some(plan.desired);
                 *replacement = seen.or(whole).unwrap_or(*replacement);

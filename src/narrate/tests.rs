@@ -224,9 +224,10 @@ fn a_pause_ends_when_it_is_said_to() {
 #[test]
 fn counts_before_the_swap_and_tasks_that_still_run_are_numbers() {
     let mut progress = Progress::default();
-    let (mut seen, mut running) = (Vec::new(), Vec::new());
+    let (mut seen, mut running, mut original) = (Vec::new(), Vec::new(), Vec::new());
     for (at, what) in &simulated(&minimal(), r#"{"tasks": 4}"#) {
         progress.hear(*at, what);
+        original.push(progress.tasks.0);
         seen.extend(progress.shortfall.as_ref().map(ToString::to_string));
         running.extend(progress.drain.map(|drain| (drain.left, drain.running)));
     }
@@ -243,6 +244,9 @@ fn counts_before_the_swap_and_tasks_that_still_run_are_numbers() {
         "{running:?}"
     );
     assert_eq!(running.last(), Some(&(0, 0)));
+    let began = original.iter().position(|tasks| *tasks == 4).unwrap();
+    let only_fewer = original[began..].is_sorted_by(|before, after| before >= after);
+    assert!(only_fewer && original.last() == Some(&0), "{original:?}");
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
             let (left, of, running) = (drain.left, drain.of, drain.running);
             facts.push((
                 "original",
-                format!("{running} running, {left} of {of} left"),
+                format!("{running} of {of} running, {left} wanted"),
             ));
             let times = [
                 ("next step", drain.next),
@@ -276,7 +276,7 @@ mod tests {
         for part in [
             "2026-01-01T00:00:00Z  chat-2  service chat in cluster main, chat:2\n",
             "\n  status       RUNNING for 0:15:00\n  phase        drain\n",
-            "\n  original     3 running, 1 of 4 left\n  next step    2026-01-01T00:02:00Z\n",
+            "\n  original     3 of 4 running, 1 wanted\n  next step    2026-01-01T00:02:00Z\n",
             "\n  gone about   2026-01-01T00:08:00Z\n",
             "\n  last         2026-01-01T00:01:00Z  ScaleDown: one step more\n",
             "\n  serves       replacement\n",

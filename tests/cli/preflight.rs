@@ -1,8 +1,12 @@
 //! `ebbtide preflight`: what it finds, how it says so, and its exit status.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use serde_json::Value;
 
-use crate::program::{Ran, Served, assert_has, command, ebbtide, scratch, scratch_event};
+use crate::program::{Ran, Served, assert_has, command, ebbtide, path, scratch, scratch_event};
 
 /// The heading that a mistake comes under, its name, what was seen, and the fix.
 const MISTAKES: &str = "
@@ -212,12 +216,45 @@ fn an_account_that_does_not_answer_has_not_refused_anything() {
 }
 
 #[test]
-fn missing_credentials_are_one_sentence_and_one_status_of_every_command() {
-    let named = account_with("preflight events/minimal.json --profile nope", &[]);
-    assert_has(
-        &named.exits(1).stderr,
-        &["no credentials (the profile nope of"],
+fn a_profile_that_is_named_comes_before_keys_of_the_environment() {
+    scratch(
+        "config",
+        "[profile prod]\naws_access_key_id = of-prod\naws_secret_access_key = x\n",
     );
+    let config = path("config").display().to_string();
+    for (flag, signer) in [(" --profile prod", "of-prod/"), ("", "x/")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let answer = "HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: AccessDeniedException\r\n\
+                          content-length: 0\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer.as_bytes()).unwrap();
+            head.join("\n")
+        });
+        let environment = [
+            ("AWS_ENDPOINT_URL", address.as_str()),
+            ("AWS_CONFIG_FILE", &config),
+            KEYS[0],
+            KEYS[1],
+        ];
+        account_with(&format!("status{flag}"), &environment).exits(1);
+        let signed = format!("Credential={signer}");
+        assert_has(&asked.join().unwrap(), &[&signed]);
+    }
+}
+
+#[test]
+fn missing_credentials_are_one_sentence_and_one_status_of_every_command() {
+    for keys in [&[][..], &KEYS] {
+        let named = account_with("preflight events/minimal.json --profile nope", keys);
+        assert_has(
+            &named.exits(1).stderr,
+            &["no credentials (the profile nope of"],
+        );
+    }
     let answer = account_with("preflight events/minimal.json --format json", &[]);
     let answer = answer.exits(1).json();
     assert_eq!(answer["status"], "unknown");

@@ -165,7 +165,7 @@ def test_status_shows_what_runs_and_what_ran_last(ebbtide):
     ebbtide.reaches(arn, "Wait")
     one = ebbtide.run("status", "shown")
     assert re.search(rf"{TIME}  shown  service chat in cluster main, chat:2\n", one.stdout)
-    assert re.search(r"\d running, \d of 4 left", one.stdout) or ebbtide.status(arn) != "RUNNING"
+    assert re.search(r"\d of 4 running, \d wanted", one.stdout) or ebbtide.status(arn) != "RUNNING"
     assert re.search(rf"\n  last +{TIME}  \w+: \S", one.stdout) or ebbtide.status(arn) != "RUNNING"
     assert one.returncode == 3 or ebbtide.status(arn) != "RUNNING"
     assert ebbtide.ended(arn) == "SUCCEEDED"

@@ -38,6 +38,8 @@ pub enum NotGiven {
     NotPaused,
     /// A rollback was asked for: nothing else can be asked.
     RollsBack(Asked),
+    /// It would take the place of a command that no turn has seen yet, which it does not stand for.
+    Unseen(Asked),
 }
 
 impl NotGiven {
@@ -67,6 +69,10 @@ impl fmt::Display for NotGiven {
             Self::Repeated(asked) => write!(f, "this was already requested: {asked}"),
             Self::NotPaused => f.write_str("the deployment is not paused"),
             Self::RollsBack(asked) => write!(f, "the deployment is already rolling back: {asked}"),
+            Self::Unseen(asked) => write!(
+                f,
+                "this would replace a command that the deployment has not seen yet: {asked}. Give it once that is seen"
+            ),
         }
     }
 }
@@ -123,6 +129,11 @@ pub fn give(item: Option<&Item>, meant: &Meant, asked: Asked) -> Result<Panel, N
         }
         (_, Some(before)) if before.command == Command::Rollback => {
             return Err(NotGiven::RollsBack(before.clone()));
+        }
+        (Command::Pace(_), Some(before))
+            if !answered && !matches!(before.command, Command::Pace(_)) =>
+        {
+            return Err(NotGiven::Unseen(before.clone()));
         }
         (
             Command::Resume,

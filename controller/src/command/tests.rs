@@ -188,6 +188,22 @@ fn a_command_is_not_given_twice_or_to_another_deployment() {
     }
 }
 
+/// What no turn has seen yet is lost with the command that takes its place: another pace would not stand for it.
+#[test]
+fn another_pace_takes_the_place_of_no_command_that_is_not_seen_yet() {
+    let pace = |seconds| Command::Pace(crate::drain::pace::Pace::Within { seconds });
+    for before in [Command::Pause, Command::Promote, Command::Resume, pace(5)] {
+        let mut item = item(&[(before.clone(), None)]);
+        let given = |item: &Item| give(Some(item), &meant(None, None), asked(pace(50)));
+        assert!(given(&item).is_ok(), "{before:?} is obeyed");
+        item.answered = None;
+        match given(&item) {
+            Ok(_) => assert!(matches!(before, Command::Pace(_)), "{before:?}"),
+            Err(error) => assert_eq!(error, NotGiven::Unseen(asked(before))),
+        }
+    }
+}
+
 #[test]
 fn a_reply_is_for_one_command_and_one_deployment() {
     let of = |number, fence| Panel {
