@@ -1,6 +1,7 @@
 //! How the commands that go to an AWS account reach it: region, profile, endpoints, credentials, TLS.
 
 mod credentials;
+mod environment;
 mod http;
 
 use std::time::Duration;
@@ -42,6 +43,12 @@ pub(crate) enum AccessError {
         "no region: give --region, or set AWS_REGION or the region of the profile in ~/.aws/config"
     )]
     NoRegion,
+    #[error(
+        "the region is {region:?}, which is no name of one: give --region, or correct AWS_REGION or the profile"
+    )]
+    Region { region: String },
+    #[error("{variable} is {url:?}; allowed: a URL that begins with http:// or https://")]
+    Endpoint { variable: String, url: String },
     #[error("AWS_CA_BUNDLE: {path} has no certificates to trust")]
     CaBundle {
         path: String,
@@ -61,6 +68,7 @@ impl Access {
         let http = http::client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
+            .retry_config(environment::retries())
             .identity_cache(IdentityCache::lazy().load_timeout(OPERATION).build())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -72,13 +80,10 @@ impl Access {
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
+        if let Some(region) = self.region.clone().or_else(environment::region) {
+            loader = loader.region(Region::new(region));
         }
-        let config = loader.load().await;
-        if config.region().is_none() {
-            return Err(AccessError::NoRegion);
-        }
+        let config = environment::usable(loader.load().await)?;
         let first = match &self.profile {
             // As in the AWS CLI, a profile that is named here counts, whatever keys the environment has. The SDK takes
             // those first.

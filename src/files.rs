@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -42,9 +44,9 @@ pub(crate) enum FileError {
     )]
     HasServices { flag: &'static str, from: String },
     #[error(
-        "{flag} -: standard output already has the answer; give a file name (./- for a file named -)"
+        "{flag} {path}: standard output already has the answer; give another file name (./- for a file named -)"
     )]
-    Stdout { flag: &'static str },
+    Stdout { flag: &'static str, path: String },
     #[error("{from} is not {what}: {why}")]
     Parse {
         from: String,
@@ -257,12 +259,21 @@ pub(crate) fn check_outputs(
     outputs: &[Output<'_>],
 ) -> Result<(), FileError> {
     let inputs = inputs.iter().flatten();
-    let inputs = inputs.filter_map(|path| Some(("the input", path.canonicalize().ok()?)));
-    let mut files: Vec<(&'static str, PathBuf)> = inputs.collect();
+    let inputs = inputs.filter_map(|path| Some(("the input", Same::of(&fs::metadata(path).ok()?))));
+    let mut files: Vec<(&'static str, Same)> = inputs.collect();
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let stdout = stdout.and_then(|stdout| File::from(stdout).metadata());
+    let stdout = stdout.map(|metadata| Same::of(&metadata)).ok();
     for &(flag, path) in outputs {
         let Some(path) = path else { continue };
         if path.as_os_str() == "-" {
-            return Err(FileError::Stdout { flag });
+            let path = "-".to_owned();
+            return Err(FileError::Stdout { flag, path });
+        }
+        let is_stdout = |there: Metadata| Some(Same::of(&there)) == stdout;
+        if path != Path::new("/dev/null") && fs::metadata(path).is_ok_and(is_stdout) {
+            let path = path.display().to_string();
+            return Err(FileError::Stdout { flag, path });
         }
         let file = probe(path).map_err(|source| cannot_write((flag, path), source))?;
         let Some(file) = file else { continue };
@@ -278,13 +289,27 @@ pub(crate) fn check_outputs(
     Ok(())
 }
 
-/// Opens a file for writing, changes nothing in it, and returns its name; nothing where it is a device or a FIFO,
-/// which takes what is written.
-fn probe(path: &Path) -> io::Result<Option<PathBuf>> {
+/// By what a file is known, whatever it is called.
+#[derive(PartialEq, Eq)]
+enum Same {
+    /// One that is there, whose links are one file: its device and its inode.
+    Node(u64, u64),
+    New(PathBuf),
+}
+
+impl Same {
+    fn of(metadata: &Metadata) -> Self {
+        Self::Node(metadata.dev(), metadata.ino())
+    }
+}
+
+/// Opens a file for writing and changes nothing in it; nothing where it is a device or a FIFO, which takes what is
+/// written.
+fn probe(path: &Path) -> io::Result<Option<Same>> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
             File::options().append(true).open(path)?;
-            Ok(Some(path.canonicalize()?))
+            Ok(Some(Same::of(&metadata)))
         }
         Ok(metadata) if metadata.is_dir() => Err(io::Error::other("it is a directory")),
         Ok(_) => Ok(None),
@@ -293,7 +318,7 @@ fn probe(path: &Path) -> io::Result<Option<PathBuf>> {
             File::options().append(true).create(true).open(path)?;
             let name = path.canonicalize()?;
             fs::remove_file(&name)?;
-            Ok(Some(name))
+            Ok(Some(Same::New(name)))
         }
     }
 }

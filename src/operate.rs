@@ -2,7 +2,7 @@
 
 mod pace;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use ebbtide_controller::arn::Arn;
@@ -110,7 +110,7 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
                 panel.execution,
                 said(&seen)
             ));
-            let reply = waited_for(clients, id, &panel, arguments.wait).await?;
+            let reply = waited_for(clients, id, &panel, arguments.wait).await;
             told(&asked, &panel, &reply, arguments)
         }
     }
@@ -259,21 +259,27 @@ fn nothing(format: Format, why: &str) -> Outcome {
     Ok(Exit::Failed)
 }
 
-async fn waited_for(
-    clients: &Clients,
-    id: &str,
-    panel: &Panel,
-    seconds: u64,
-) -> Result<Reply, StepError> {
-    let looks = seconds.div_ceil(POLL.as_secs());
-    for _ in 0..looks {
-        let reply = operator::reply(clients, id, panel).await?;
-        if reply != Reply::Waiting {
-            return Ok(reply);
+/// The command was given: what cannot be read of it for now is not answered yet.
+async fn waited_for(clients: &Clients, id: &str, panel: &Panel, seconds: u64) -> Reply {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut said = false;
+    loop {
+        match operator::reply(clients, id, panel).await {
+            Ok(Reply::Waiting) => {}
+            Ok(reply) => return reply,
+            Err(error) if !said => {
+                said = true;
+                remark(&format!(
+                    "{error} The command is given; asking again until --wait is over."
+                ));
+            }
+            Err(_) => {}
+        }
+        if Instant::now() >= until {
+            return Reply::Waiting;
         }
         tokio::time::sleep(POLL).await;
     }
-    operator::reply(clients, id, panel).await
 }
 
 fn told(asked: &Asked, panel: &Panel, reply: &Reply, arguments: &Arguments) -> Outcome {

@@ -225,8 +225,9 @@ fn write(line: &str) -> std::io::Result<()> {
 
 /// Asks on the terminal, and is content with a clear yes only.
 pub(crate) fn confirmed(question: &str, answers: &mut dyn BufRead) -> std::io::Result<bool> {
-    eprint!("{} [y/N] ", visible(question));
-    std::io::stderr().flush()?;
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{} [y/N] ", visible(question))?;
+    stderr.flush()?;
     let mut answer = String::new();
     answers.read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -37,7 +37,7 @@ impl ElseOfTheAwsCli {
 
     async fn provide(&self) -> Result {
         let error = match self.first.provide_credentials().await {
-            Ok(credentials) => return Ok(credentials),
+            Ok(credentials) => return fit_a_header(credentials),
             Err(error) => self.found_nothing.get_or_init(|| error),
         };
         let profile = self.profile.clone();
@@ -56,6 +56,18 @@ impl ProvideCredentials for ElseOfTheAwsCli {
     {
         future::ProvideCredentials::new(self.provide())
     }
+}
+
+/// They are sent in headers, which have no other letters.
+fn fit_a_header(credentials: Credentials) -> Result {
+    let is_visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible(credentials.access_key_id()) && credentials.session_token().is_none_or(is_visible)
+    {
+        return Ok(credentials);
+    }
+    Err(CredentialsError::invalid_configuration(
+        "the access key or the session token has characters that none has, such as a line break",
+    ))
 }
 
 /// The error where the AWS CLI has none either: what the SDK has found missing, with the profile, which

@@ -72,7 +72,7 @@ impl CallError {
             SdkError::ResponseError(_) => "answered something that could not be read",
             SdkError::ConstructionFailure(_) => {
                 trouble = Trouble::Refused;
-                "could not be called like this"
+                &format!("could not be called like this ({why})")
             }
             _ => "failed in a way this version does not know",
         };

@@ -114,7 +114,11 @@ struct Told {
 }
 
 fn told(execution: &Execution, events: &[Event]) -> Told {
-    let after = |event: &Event| event.at.saturating_sub(execution.started);
+    // An execution lasts a year at most (Docs).
+    let after = |event: &Event| {
+        let seconds = event.at.saturating_sub(execution.started);
+        seconds.min(366 * 86_400)
+    };
     let mut narrator = Narrator::default();
     let (mut visits, mut rows) = (Vec::<Visit>::new(), Vec::new());
     let (mut original, mut replacement) = (Vec::new(), Vec::new());

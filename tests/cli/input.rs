@@ -206,6 +206,8 @@ fn a_file_that_is_no_event_is_refused_by_what_it_is() {
 #[test]
 fn outputs_are_checked_before_anything_runs() {
     scratch("kept.json", "kept");
+    let _ = std::fs::remove_file(path("linked.json"));
+    std::fs::hard_link(path("kept.json"), path("linked.json")).unwrap();
     for (line, says) in [
         (
             "--report /nowhere/x.html",
@@ -226,6 +228,14 @@ fn outputs_are_checked_before_anything_runs() {
         (
             "--scenario @kept.json --report @kept.json",
             "the input and --report are both ",
+        ),
+        (
+            "--scenario @kept.json --report @linked.json",
+            "the input and --report are both ",
+        ),
+        (
+            "--report /dev/stdout",
+            "--report /dev/stdout: standard output already has the answer",
         ),
         (
             "--report events/minimal.json",

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{UpdateItem, World};
@@ -9,6 +10,7 @@ use ebbtide_simulator::{Scenario, SimulatedAws, server};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use crate::program::{Ran, assert_has, command, ebbtide};
 
@@ -37,6 +39,10 @@ fn answered(number: u32, refused: Option<&str>) -> Value {
 
 /// The simulated AWS with a lock table, on a port as long as the tests run.
 fn served() -> (SimulatedAws, String) {
+    served_until(std::future::pending())
+}
+
+fn served_until(end: impl Future<Output = ()> + Send + 'static) -> (SimulatedAws, String) {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -46,25 +52,69 @@ fn served() -> (SimulatedAws, String) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let endpoint = format!("http://{}", listener.local_addr().unwrap());
             tell.send((aws.clone(), endpoint)).unwrap();
-            server::serve(listener, aws, std::future::pending()).await;
+            server::serve(listener, aws, end).await;
         });
     });
     told.recv().unwrap()
 }
 
+/// A command of an operator.
+fn ran(endpoint: &str, table: &str, line: &str) -> Ran {
+    let mut command = command(line);
+    command.args(["--table", table]);
+    command.env("AWS_ENDPOINT_URL", endpoint);
+    command.env("AWS_REGION", "us-east-1");
+    command
+        .env("AWS_ACCESS_KEY_ID", "one")
+        .env("AWS_SECRET_ACCESS_KEY", "two");
+    Ran::of(&mut command)
+}
+
+/// A panel without a command.
+fn panel() -> Value {
+    json!({"M": {"owner": {"S": OWNER}, "fence": {"N": "1"}, "number": {"N": "0"}}})
+}
+
+#[test]
+fn a_command_that_was_given_waits_for_its_answer_also_while_aws_is_away() {
+    let (end, ended) = oneshot::channel();
+    let (aws, endpoint) = served_until(async { ended.await.unwrap() });
+    aws.with_world(|world| {
+        set(world, "owner", &json!({"S": OWNER}));
+        set(world, "fence", &json!({"N": "1"}));
+        set(world, "command", &panel());
+    });
+    let given = move || {
+        aws.with_world(|world| {
+            let (_, item) = world
+                .table("ebbtide-locks")
+                .unwrap()
+                .items()
+                .next()
+                .unwrap();
+            serde_json::to_string(item).unwrap().contains("rollback")
+        })
+    };
+    let away = std::thread::spawn(move || {
+        while !given() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        end.send(()).unwrap();
+    });
+    let line = "rollback main/chat --wait 6 --format json";
+    let waiting = ran(&endpoint, "ebbtide-locks", line).exits(3);
+    away.join().unwrap();
+    assert_has(
+        &waiting.stderr,
+        &["could not be reached", "The command is given"],
+    );
+    assert_eq!(waiting.json()["answer"], "waiting");
+}
+
 #[test]
 fn a_command_is_written_answered_and_reported() {
     let (aws, endpoint) = served();
-    let run_in = |table: &str, line: &str| {
-        let mut command = command(line);
-        command.args(["--table", table]);
-        command.env("AWS_ENDPOINT_URL", &endpoint);
-        command.env("AWS_REGION", "us-east-1");
-        command
-            .env("AWS_ACCESS_KEY_ID", "one")
-            .env("AWS_SECRET_ACCESS_KEY", "two");
-        Ran::of(&mut command)
-    };
+    let run_in = |table: &str, line: &str| ran(&endpoint, table, line);
     let run = |line: &str| run_in("ebbtide-locks", line);
 
     let elsewhere = run_in("games-locks", "pause main/chat").exits(1);
@@ -97,8 +147,7 @@ fn a_command_is_written_answered_and_reported() {
             "3 of 4 tasks left",
         ],
     );
-    let panel = json!({"M": {"owner": {"S": OWNER}, "fence": {"N": "1"}, "number": {"N": "0"}}});
-    aws.with_world(|world| set(world, "command", &panel));
+    aws.with_world(|world| set(world, "command", &panel()));
 
     let idle = run("resume main/chat").exits(1);
     assert_has(&idle.stderr, &["the deployment is not paused"]);

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 
@@ -194,7 +194,12 @@ const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS
 
 /// A command in an account that is set by the environment alone.
 fn account_with(line: &str, environment: &[(&str, &str)]) -> Ran {
-    let mut command = command(&format!("{line} --region us-east-1"));
+    let region = if line.contains("--region") {
+        ""
+    } else {
+        " --region us-east-1"
+    };
+    let mut command = command(&format!("{line}{region}"));
     let command = command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
     for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
         command.env(file, "/nowhere");
@@ -215,6 +220,67 @@ fn an_account_that_does_not_answer_has_not_refused_anything() {
     assert_has(&said, &["could not be reached. Check the network"]);
 }
 
+/// An address at which one call is denied, and the head of that call.
+fn denying() -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let answer = "HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: AccessDeniedException\r\n\
+                      content-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        head.join("\n")
+    });
+    (address, asked)
+}
+
+#[test]
+fn variables_of_aws_count_as_unset_where_they_are_empty_and_are_named_where_they_are_wrong() {
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL_SFN", ""),
+        ("AWS_RETRY_MODE", "legacy"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+        ("AWS_REGION", ""),
+    ] {
+        let (address, asked) = denying();
+        let environment = [
+            ("AWS_ENDPOINT_URL", address.as_str()),
+            (variable, value),
+            KEYS[0],
+            KEYS[1],
+        ];
+        let said = account_with("status", &environment).exits(1).stderr;
+        assert_has(&said, &["states:ListStateMachines answered"]);
+        asked.join().unwrap();
+    }
+    for (variable, value, exit, why) in [
+        (
+            "AWS_ENDPOINT_URL",
+            "aws",
+            2,
+            "AWS_ENDPOINT_URL is \"aws\"; allowed: ",
+        ),
+        (
+            "AWS_ENDPOINT_URL_SFN",
+            "//x",
+            2,
+            "AWS_ENDPOINT_URL_SFN is \"//x\"",
+        ),
+        ("AWS_SESSION_TOKEN", "a\nb", 1, "such as a line break"),
+    ] {
+        let environment = [(variable, value), KEYS[0], KEYS[1]];
+        let said = account_with("status", &environment).exits(exit).stderr;
+        assert_has(&said, &[why]);
+    }
+    let said = account_with("status --region ../x", &KEYS).exits(2).stderr;
+    assert_has(
+        &said,
+        &["error: the region is \"../x\", which is no name of one"],
+    );
+}
+
 #[test]
 fn a_profile_that_is_named_comes_before_keys_of_the_environment() {
     scratch(
@@ -223,17 +289,7 @@ fn a_profile_that_is_named_comes_before_keys_of_the_environment() {
     );
     let config = path("config").display().to_string();
     for (flag, signer) in [(" --profile prod", "of-prod/"), ("", "x/")] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let asked = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-            let answer = "HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: AccessDeniedException\r\n\
-                          content-length: 0\r\nconnection: close\r\n\r\n";
-            stream.write_all(answer.as_bytes()).unwrap();
-            head.join("\n")
-        });
+        let (address, asked) = denying();
         let environment = [
             ("AWS_ENDPOINT_URL", address.as_str()),
             ("AWS_CONFIG_FILE", &config),
