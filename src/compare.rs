@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use ebbtide_controller::arn::short;
+use ebbtide_controller::counted::listed;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::{Names, Scenario};
 
@@ -193,6 +194,26 @@ fn compare(
         scenario: scenario.clone(),
         clients,
         floor,
+        fits: service.fits,
+        left_out: left_out(request),
         ways: compared,
     })
+}
+
+/// What no way is deployed with.
+fn left_out(request: &Request) -> String {
+    let parts = [
+        ("shift", request.shift.is_some()),
+        ("pauses", !request.pauses.is_empty()),
+        ("hooks", !request.hooks.is_empty()),
+    ];
+    let parts = parts.into_iter().filter(|(_, given)| *given);
+    let parts: Vec<_> = parts.map(|(name, _)| name).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(
+        " No way has the event's {}: what they take comes on top of each.",
+        listed(&parts)
+    )
 }

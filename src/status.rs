@@ -28,11 +28,11 @@ const LATEST_EVENTS: i32 = 300;
 /// Prints a table of executions, or the details of one. With EXECUTION, the exit status is 0 if it has
 /// succeeded, 1 if it has failed, 3 if it is running. With --follow, follows a running deployment to its end,
 /// with the output and exit status of `ebbtide deploy`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// One execution: its ARN, or its name.
-    #[arg(value_name = "EXECUTION", conflicts_with_all = ["service", "cluster"])]
+    /// One execution: its ARN, or its name. Or the deployments of one service: CLUSTER/SERVICE.
+    #[arg(value_name = "EXECUTION|SERVICE", conflicts_with_all = ["service", "cluster"])]
     execution: Option<String>,
     /// Only deployments of this service.
     #[arg(long, value_name = "NAME")]
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   ebbtide status
-  ebbtide status --service chat --cluster main --format json
+  ebbtide status main/chat --format json
   ebbtide status main-chat-chat-7 --follow";
 
 /// An execution, how far it is, and what it said last and when.
@@ -72,7 +72,25 @@ struct Seen {
     held: Option<Hold>,
 }
 
+impl Arguments {
+    /// With the flags that CLUSTER/SERVICE stands for, as operators' commands take it.
+    fn of_a_service(&self) -> Option<Self> {
+        let given = self.execution.as_deref()?;
+        let (cluster, service) = given
+            .split_once('/')
+            .filter(|_| !given.starts_with("arn:"))?;
+        Some(Self {
+            execution: None,
+            cluster: Some(cluster.to_owned()),
+            service: Some(service.to_owned()),
+            ..self.clone()
+        })
+    }
+}
+
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
+    let of_a_service = arguments.of_a_service();
+    let arguments = of_a_service.as_ref().unwrap_or(arguments);
     let (executions, found) = if let Some(execution) = &arguments.execution {
         let (executions, arn) = arguments.target.execution(execution).await?;
         let one = executions.describe(&arn).await?;

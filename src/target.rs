@@ -39,7 +39,7 @@ pub(crate) enum MachineError {
     )]
     NoStateMachine(String),
     #[error(
-        "{0} is neither the ARN of an execution, like arn:aws:states:REGION:ACCOUNT:execution:STATE-MACHINE:NAME, nor a name"
+        "{0} is neither the ARN of an execution, like arn:aws:states:REGION:ACCOUNT:execution:STATE-MACHINE:NAME, nor a name; `ebbtide status` lists them"
     )]
     NoExecution(String),
     #[error(

@@ -251,8 +251,8 @@ impl Request {
         if fields.contains_key("services") {
             return Err(vec![Problem::Wrong {
                 field: "services".to_owned(),
-                given: "here".to_owned(),
-                allowed: "the input of the state machine STACK-services alone, and of ebbtide preflight, plan, simulate and deploy (docs/services.md)"
+                given: "a list of services".to_owned(),
+                allowed: "the input of one service; several are for the state machine STACK-services, and for ebbtide preflight, plan, simulate, serve and deploy (docs/services.md)"
                     .to_owned(),
             }]);
         }

@@ -33,6 +33,10 @@ pub(super) struct Comparison {
     pub(super) clients: ClientsScenario,
     pub(super) floor: Floor,
     pub(super) ways: Vec<Compared>,
+    /// Whether a replacement accepts the connections of one task as they come back: a slower drain helps otherwise not.
+    pub(super) fits: bool,
+    /// What the event asks for and the ways are deployed without, as a sentence for the legend.
+    pub(super) left_out: String,
     /// Of an event with a shift.
     pub(super) shifts: Vec<Shifted>,
 }

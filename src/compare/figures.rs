@@ -76,7 +76,9 @@ impl Figures {
         Self {
             first_to_last_cut_seconds: cut,
             peak_reconnects_in10_seconds: peak(window),
-            times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds)),
+            // Clients that are refused come later than the floor has them.
+            times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds))
+                .max(f64::from(u8::from(peak(window) > 0))),
             peak_reconnects_in1_second: peak(1),
             peak_tries_in1_second_of_a_task: clients.map_or(0, |felt| felt.peak_of_a_task),
             refused: clients.map_or(0, |felt| felt.refused.iter().sum()),

@@ -76,10 +76,10 @@ impl Comparison {
                 count_of(self.connections(), "connection"),
                 count(clients.connections_per_task),
                 within(clients),
-                accepts.map_or_else(String::new, |accepts| format!(
-                    ", and a task accepts {} a second",
-                    count(accepts)
-                )),
+                accepts.map_or_else(
+                    || ", and a task accepts all that come".to_owned(),
+                    |accepts| format!(", and a task accepts {} a second", count(accepts))
+                ),
             ),
             format!(
                 "The floor is {} in 10 s over {} s: all connections spread evenly, or one task's.",
@@ -96,13 +96,14 @@ impl Comparison {
     /// What the words in the table mean.
     pub(super) fn legend(&self) -> String {
         let exact = "everything takes its usual time and clients come evenly";
-        match self.scenario.timings.jitter_percent {
+        let timings = match self.scenario.timings.jitter_percent {
             0 => format!("Timings: {exact}, as the scenario has it."),
             random => format!(
                 "Each way was deployed twice: with exact timings ({exact}), and with random ones, by up to {random} % more or less (seed {}).",
                 self.scenario.seed
             ),
-        }
+        };
+        format!("{timings}{}", self.left_out)
     }
 }
 
@@ -182,9 +183,13 @@ impl Comparison {
         let gain = (first.way != best.way).then(|| fewer(&first.worst()));
         let refused = (figures.refused > 0).then(|| {
             let refused = count(figures.refused);
-            format!(
-                "; {refused} attempts are refused all the same: a longer --within refuses fewer"
-            )
+            let is_slower_better = self.fits && figures.refused < first.worst().refused;
+            let hint = if is_slower_better {
+                ": a longer --within refuses fewer"
+            } else {
+                ""
+            };
+            format!("; {refused} attempts are refused all the same{hint}")
         });
         let (gain, refused) = (gain.unwrap_or_default(), refused.unwrap_or_default());
         format!("\"drain\": {drain}{gain}{refused}")
@@ -208,6 +213,19 @@ const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included
 fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
     let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);
     let [_, in_ten, floor, in_one, to_a_task, refused, without, ..] = cells(figures);
+    if !has_succeeded {
+        // What it did until it failed is no achievement.
+        let none = String::new;
+        return [
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            "FAILED".to_owned(),
+        ];
+    }
     [
         in_ten,
         floor,
@@ -215,11 +233,6 @@ fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
         to_a_task,
         refused,
         without,
-        // What it did until it failed is no achievement.
-        if has_succeeded {
-            clock(f64::from(seconds))
-        } else {
-            "FAILED".to_owned()
-        },
+        clock(f64::from(seconds)),
     ]
 }

@@ -78,13 +78,14 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: impl Into<Fix>) -> Opt
     ))
 }
 
-/// Steps of a drain that leave the original in fewer zones than there are, with cross-zone load
-/// balancing off: every drain comes to it.
+/// Steps of a drain that leave the original in fewer zones than there are, but in one, with cross-zone load
+/// balancing off.
 fn thin_in_the_drain(plan: &Plan, zones: u32, fix: Fix) -> Option<Finding> {
     if zones < 2 {
         return None;
     }
-    let step = plan.steps.iter().position(|step| step.left < zones)?;
+    let is_thin = |left: u32| left > 0 && left < zones;
+    let step = plan.steps.iter().position(|step| is_thin(step.left))?;
     Some(Finding::info(
         FindingName::Zones,
         &format!(
