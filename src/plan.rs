@@ -242,7 +242,12 @@ fn planned(
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
-        extra_task_hours: extra_task_hours(plan, first_step.saturating_add(wait), lag),
+        extra_task_hours: {
+            let at = |row: Option<&ShiftRow>| row.map_or(0, |row| row.at);
+            let shifting = at(shift.last()).saturating_sub(at(shift.first()));
+            let before = first_step.saturating_add(wait).saturating_add(shifting);
+            extra_task_hours(plan, before, lag)
+        },
         holds_scale_in: request.auto_scaling == AutoScaling::HoldScaleIn,
         costs_more: match (request.hooks.as_slice(), request.pauses.as_slice()) {
             ([], []) => "",
@@ -403,9 +408,10 @@ fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
     rows.collect()
 }
 
-/// Hours of tasks beyond what the service wants, from the swap on; `bake` is the time until the first step.
-fn extra_task_hours(plan: &Plan, bake: u32, lag: u32) -> f64 {
-    let until = |at: u32| f64::from(bake) + f64::from(at) + f64::from(lag);
+/// Hours of tasks beyond what the service wants, from the swap or the first share on; `before` is the time until the first
+/// step.
+fn extra_task_hours(plan: &Plan, before: u32, lag: u32) -> f64 {
+    let until = |at: u32| f64::from(before) + f64::from(at) + f64::from(lag);
     let steps = plan.steps.iter();
     let gone: f64 = steps
         .map(|step| f64::from(step.tasks) * until(step.at))

@@ -24,7 +24,7 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
     });
     let rows: Vec<_> = rows.collect();
     page.table(&names.chain(figures).collect::<Vec<_>>(), &rows);
-    page.paragraph(&comparison.legend());
+    page.paragraph(&(comparison.legend() + &comparison.left_out));
     if let Some(best) = comparison.recommended() {
         let drain = comparison.recommendation(best);
         page.paragraph(&format!("Recommended: {drain}."));

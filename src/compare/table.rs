@@ -96,14 +96,13 @@ impl Comparison {
     /// What the words in the table mean.
     pub(super) fn legend(&self) -> String {
         let exact = "everything takes its usual time and clients come evenly";
-        let timings = match self.scenario.timings.jitter_percent {
+        match self.scenario.timings.jitter_percent {
             0 => format!("Timings: {exact}, as the scenario has it."),
             random => format!(
                 "Each way was deployed twice: with exact timings ({exact}), and with random ones, by up to {random} % more or less (seed {}).",
                 self.scenario.seed
             ),
-        };
-        format!("{timings}{}", self.left_out)
+        }
     }
 }
 
@@ -148,7 +147,7 @@ impl Comparison {
             0 => "",
             _ => " The table has the worse figures.",
         };
-        let timings = self.legend() + worse;
+        let timings = self.legend() + worse + &self.left_out;
         for sentence in [LEGEND, &timings] {
             lines.push(Styled::new(DIM, sentence).wrapped(0));
         }

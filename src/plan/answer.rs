@@ -305,6 +305,11 @@ impl Answer {
             ..
         } = self;
         let more = self.takes_longer;
+        let from = if self.shift.is_empty() {
+            "swap"
+        } else {
+            "first share"
+        };
         let fargate = usd(extra * FARGATE_TASK_HOUR);
         let mut figures = vec![
             (
@@ -320,7 +325,7 @@ impl Answer {
             (
                 "extra tasks",
                 format!(
-                    "{extra:.1} task-hours from the swap on ({fargate} as Fargate tasks with 1 vCPU and 2 GB){more}"
+                    "{extra:.1} task-hours from the {from} on ({fargate} as Fargate tasks with 1 vCPU and 2 GB){more}"
                 ),
             ),
         ];

@@ -58,7 +58,7 @@ impl Total {
             (
                 "extra tasks",
                 format!(
-                    "{hours:.1} task-hours from the swaps on ({} as Fargate tasks with 1 vCPU and 2 GB)",
+                    "{hours:.1} task-hours from the first traffic of each on ({} as Fargate tasks with 1 vCPU and 2 GB)",
                     usd(hours * FARGATE_TASK_HOUR)
                 ),
             ),
