@@ -15,6 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use clap::Args;
 
 use crate::executions::CallError;
+use crate::input::quoted;
 use credentials::ElseOfTheAwsCli;
 
 /// One attempt of one call; the SDK has no read timeout of its own.
@@ -110,8 +111,9 @@ impl Access {
 
     /// The flags as one would type them again, each with a space before it.
     pub(crate) fn flags(&self) -> String {
-        let region = self.region.iter().map(|name| format!(" --region {name}"));
-        let profile = self.profile.iter().map(|name| format!(" --profile {name}"));
+        let flag = |flag: &str, name: &str| format!(" --{flag} {}", quoted(name));
+        let region = self.region.iter().map(|name| flag("region", name));
+        let profile = self.profile.iter().map(|name| flag("profile", name));
         region.chain(profile).collect()
     }
 }

@@ -123,16 +123,19 @@ pub(crate) fn refused(source: &Source, problems: &[Problem]) -> Value {
 
 /// The command that was given, as one would type it in a shell.
 pub(crate) fn command_line() -> String {
-    let quoted = std::env::args_os().enumerate().map(|(place, argument)| {
-        let argument = argument.to_string_lossy().into_owned();
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@,+".contains(letter);
-        match (place, argument.chars().all(plain) && !argument.is_empty()) {
-            (0, _) => "ebbtide".to_owned(),
-            (_, true) => argument,
-            (_, false) => format!("'{}'", argument.replace('\'', "'\\''")),
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| quoted(&argument.to_string_lossy()));
+    let words = std::iter::once("ebbtide".to_owned()).chain(arguments);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as a shell takes it.
+pub(crate) fn quoted(argument: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@,+".contains(letter);
+    if argument.chars().all(plain) && !argument.is_empty() {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
 }
 
 pub(crate) fn home_in(event: &Value) -> Home {

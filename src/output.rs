@@ -154,9 +154,8 @@ pub(crate) fn print_bytes(bytes: &[u8]) {
 
 /// Prints help, or what clap has to say of the arguments.
 pub(crate) fn print_usage(said: &clap::Error) -> Exit {
-    let shows =
-        |argument: std::ffi::OsString| !argument.to_string_lossy().contains(char::is_control);
-    if said.use_stderr() && !std::env::args_os().all(shows) {
+    let is_plain = |argument: std::ffi::OsString| argument.to_string_lossy().chars().all(shows);
+    if said.use_stderr() && !std::env::args_os().all(is_plain) {
         // What was given is quoted in it.
         remark_whole(said.to_string().trim_end());
         return Exit::Usage;

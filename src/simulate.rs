@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::pace::Pace;
+use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_simulator::world::EventKind;
 use ebbtide_simulator::{CommandScenario, World};
@@ -167,6 +168,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let (run, after) = deployed_so?;
         world = after;
         too_late(&asked, run.summary.seconds);
+        if asked.is_empty()
+            && run.summary.error.as_deref() == Some(ErrorName::PauseTimeout.as_str())
+        {
+            remark(
+                "No operator was there to approve it. A scenario has some: \
+                 {\"commands\": [{\"afterSeconds\": 900, \"command\": \"resume\", \"by\": \"alice\"}]} with --scenario.",
+            );
+        }
         exit = Exit::of(run.summary.succeeded());
         let callers_at_once = callers_at_once(&before, request, &home, &run);
         let at_once = all_at_once(before, request, &run)?;

@@ -20,7 +20,7 @@ use crate::exit::{Error, Outcome};
 #[group(id = "way", required = true, multiple = false, args = ["percent", "tasks", "within", "reconnects", "now"])]
 pub(crate) struct PaceArguments {
     /// Percent of the tasks that are left now, per step.
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
     percent: Option<f64>,
     /// Tasks per step.
     #[arg(long, value_name = "N")]
@@ -116,6 +116,15 @@ fn flagged(problem: &str) -> String {
         .fold(problem, |text, field| {
             flag(&text, field, &format!("--{field}"))
         })
+}
+
+/// JSON has no other numbers.
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text
+        .parse()
+        .ok()
+        .filter(|percent: &f64| percent.is_finite());
+    percent.ok_or_else(|| "a number above 0 and at most 100 is wanted".to_owned())
 }
 
 pub(crate) async fn pace(arguments: &PaceArguments) -> Outcome {

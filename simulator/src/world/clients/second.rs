@@ -89,8 +89,11 @@ impl Clients {
                 *cuts.entry((now_ms - at_ms, group)).or_insert(0) += cut;
             }
             *ends.entry(group).or_insert(0) += ended;
-            self.connected[held.task_set] -= cut + ended;
-            self.connected_by_zone[held.zone] -= cut + ended;
+            // A saved world may have been edited.
+            let connected = &mut self.connected[held.task_set];
+            *connected = connected.saturating_sub(cut + ended);
+            let in_zone = &mut self.connected_by_zone[held.zone];
+            *in_zone = in_zone.saturating_sub(cut + ended);
             second.cut += cut;
             second.ended += ended;
         }
