@@ -220,6 +220,9 @@ impl fmt::Display for Problem {
                 f,
                 "{field} is not a field of the input (did you mean {near}?)"
             ),
+            Self::Unknown { field, .. } if field.is_empty() => {
+                f.write_str("a name of the input is empty, and no field's is")
+            }
             Self::Unknown { field, near: None } => {
                 write!(
                     f,

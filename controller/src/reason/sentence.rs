@@ -131,7 +131,7 @@ impl fmt::Display for Reason {
             ),
             Self::SecondLook { original, wait } => write!(
                 f,
-                "rolling back{}: a read may be stale; next check in {wait} s",
+                "rolling back{}: what there is to undo is read again in {wait} s",
                 BackTo(original.as_ref())
             ),
             Self::RollingBack {
