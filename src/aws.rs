@@ -17,6 +17,7 @@ use clap::Args;
 use crate::executions::CallError;
 use crate::input::quoted;
 use credentials::ElseOfTheAwsCli;
+pub(crate) use environment::without_empty_variables;
 
 /// One attempt of one call; the SDK has no read timeout of its own.
 const ATTEMPT: Duration = Duration::from_secs(10);

@@ -213,7 +213,7 @@ fn left_out(request: &Request) -> String {
         return String::new();
     }
     format!(
-        " The ways are without the event's {}, which comes on top of each.",
+        " The ways are without the event's {}: what that takes comes on top of each.",
         listed(&parts)
     )
 }

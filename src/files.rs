@@ -261,9 +261,9 @@ pub(crate) fn check_outputs(
     let inputs = inputs.iter().flatten();
     let inputs = inputs.filter_map(|path| Some(("the input", Same::of(&fs::metadata(path).ok()?))));
     let mut files: Vec<(&'static str, Same)> = inputs.collect();
-    let stdout = io::stdout().as_fd().try_clone_to_owned();
-    let stdout = stdout.and_then(|stdout| File::from(stdout).metadata());
-    let stdout = stdout.map(|metadata| Same::of(&metadata)).ok();
+    let stdin = opened(&io::stdin()).filter(Metadata::is_file);
+    files.extend(stdin.map(|stdin| ("the input", Same::of(&stdin))));
+    let stdout = opened(&io::stdout()).map(|stdout| Same::of(&stdout));
     for &(flag, path) in outputs {
         let Some(path) = path else { continue };
         if path.as_os_str() == "-" {
@@ -287,6 +287,12 @@ pub(crate) fn check_outputs(
         files.push((flag, file));
     }
     Ok(())
+}
+
+/// What is behind a stream of this process.
+fn opened(stream: &impl AsFd) -> Option<Metadata> {
+    let stream = stream.as_fd().try_clone_to_owned().ok()?;
+    File::from(stream).metadata().ok()
 }
 
 /// By what a file is known, whatever it is called.

@@ -131,6 +131,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    aws::without_empty_variables();
     let Cli { color, command } = match Cli::try_parse() {
         Ok(asked) => asked,
         Err(said) => return output::print_usage(&said).into(),

@@ -11,6 +11,7 @@ use ebbtide_controller::command::{self, Asked, Command, LONGEST_BY, Panel, Reply
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{Item, Lock};
 use ebbtide_controller::quote::quote;
+use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_functions::{Clients, StepError, operator};
 use serde_json::json;
@@ -174,13 +175,13 @@ async fn meant(command: &Command, arguments: &Arguments) -> Result<Result<Meant,
 }
 
 /// A service by its name in its cluster, and the region of its ARN.
-struct Service {
-    id: String,
-    region: Option<String>,
+pub(crate) struct Service {
+    pub(crate) id: String,
+    pub(crate) region: Option<String>,
 }
 
 /// The service that is given as `CLUSTER/SERVICE` or by its ARN; `None` where an execution is given.
-fn service(given: &str) -> Result<Option<Service>, Error> {
+pub(crate) fn service(given: &str) -> Result<Option<Service>, Error> {
     let arn = Arn::parse(given).filter(|arn| arn.service == "ecs");
     let named = arn.as_ref().map_or(given, |arn| arn.resource);
     if arn.is_none() && (given.starts_with("arn:") || !given.contains('/')) {
@@ -261,21 +262,31 @@ fn nothing(format: Format, why: &str) -> Outcome {
 
 /// The command was given: what cannot be read of it for now is not answered yet.
 async fn waited_for(clients: &Clients, id: &str, panel: &Panel, seconds: u64) -> Reply {
-    let until = Instant::now() + Duration::from_secs(seconds);
+    // One that is too far away never comes.
+    let until = Instant::now().checked_add(Duration::from_secs(seconds));
     let mut said = false;
     loop {
         match operator::reply(clients, id, panel).await {
             Ok(Reply::Waiting) => {}
             Ok(reply) => return reply,
-            Err(error) if !said => {
-                said = true;
-                remark(&format!(
-                    "{error} The command is given; asking again until --wait is over."
-                ));
+            Err(error) => {
+                let goes_on = error.name != ErrorName::Permission;
+                if !said {
+                    said = true;
+                    let what = error.message.trim_end_matches('.');
+                    let then = if goes_on {
+                        "; asking again until --wait is over"
+                    } else {
+                        ""
+                    };
+                    remark(&format!("{what}. The command is given{then}."));
+                }
+                if !goes_on {
+                    return Reply::Waiting;
+                }
             }
-            Err(_) => {}
         }
-        if Instant::now() >= until {
+        if until.is_some_and(|until| Instant::now() >= until) {
             return Reply::Waiting;
         }
         tokio::time::sleep(POLL).await;

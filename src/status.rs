@@ -12,9 +12,10 @@ use ebbtide_functions::{Clients, operator};
 use serde_json::{Value, json};
 
 use crate::executions::{CallError, Execution, Executions, Machine, console};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Error, Exit, Outcome};
 use crate::follow::{self, Follow, now};
 use crate::narrate::{Drain, Narrator, Progress, Said, Serves, Shift};
+use crate::operate::{self, Service};
 use crate::output::{Format, Styled, print, remark};
 use crate::target::Target;
 
@@ -31,7 +32,7 @@ const LATEST_EVENTS: i32 = 300;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// One execution: its ARN, or its name. Or the deployments of one service: CLUSTER/SERVICE.
+    /// One execution: its ARN, or its name. Or the deployments of a service: CLUSTER/SERVICE, or its ARN.
     #[arg(value_name = "EXECUTION|SERVICE", conflicts_with_all = ["service", "cluster"])]
     execution: Option<String>,
     /// Only deployments of this service.
@@ -73,23 +74,27 @@ struct Seen {
 }
 
 impl Arguments {
-    /// With the flags that CLUSTER/SERVICE stands for, as operators' commands take it.
-    fn of_a_service(&self) -> Option<Self> {
-        let given = self.execution.as_deref()?;
-        let (cluster, service) = given
-            .split_once('/')
-            .filter(|_| !given.starts_with("arn:"))?;
-        Some(Self {
+    /// With the flags that a service stands for, which is given as operators' commands take it.
+    fn of_a_service(&self) -> Result<Option<Self>, Error> {
+        let given = self.execution.as_deref().map(operate::service);
+        let Some(Service { id, region }) = given.transpose()?.flatten() else {
+            return Ok(None);
+        };
+        let (cluster, service) = id.split_once('/').unwrap_or_default();
+        let mut of_a_service = Self {
             execution: None,
             cluster: Some(cluster.to_owned()),
             service: Some(service.to_owned()),
             ..self.clone()
-        })
+        };
+        let access = &mut of_a_service.target.access;
+        access.region = region.or_else(|| access.region.take());
+        Ok(Some(of_a_service))
     }
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
-    let of_a_service = arguments.of_a_service();
+    let of_a_service = arguments.of_a_service()?;
     let arguments = of_a_service.as_ref().unwrap_or(arguments);
     let (executions, found) = if let Some(execution) = &arguments.execution {
         let (executions, arn) = arguments.target.execution(execution).await?;

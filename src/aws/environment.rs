@@ -1,4 +1,8 @@
-//! What the environment says, where the SDK takes an empty variable for a value, or panics.
+//! What the environment says, where the SDK would take an empty variable for a value, or panic.
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -6,7 +10,42 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::AccessError;
 
-const ENDPOINTS: &str = "AWS_ENDPOINT_URL";
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// The services that are called, as their variables name them.
+const SERVICES: [&str; 7] = [
+    "SFN",
+    "STS",
+    "ECS",
+    "ELASTIC_LOAD_BALANCING_V2",
+    "DYNAMODB",
+    "CLOUDWATCH",
+    "SERVICEDISCOVERY",
+];
+
+/// Goes on without the variables of AWS that are set to nothing, which count as unset: the SDK takes them for values, and
+/// panics over an empty endpoint. Before anything is read: the process begins once more.
+pub(crate) fn without_empty_variables() {
+    let is_of_aws = |name: &OsStr| name.as_encoded_bytes().starts_with(b"AWS_");
+    let variables = std::env::vars_os();
+    let empty = variables.filter(|(name, value)| value.is_empty() && is_of_aws(name));
+    let empty: Vec<_> = empty.map(|(name, _)| name).collect();
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    if empty.is_empty() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let mut again = Command::new(program);
+    again.arg0(arguments.next().unwrap_or_default());
+    again.args(arguments);
+    for name in &empty {
+        again.env_remove(name);
+    }
+    // It returns where it was not possible: the SDK says then what it thinks.
+    let _ = again.exec();
+}
 
 /// A variable that is set to something.
 fn set(name: &str) -> Option<String> {
@@ -35,11 +74,12 @@ pub(super) fn usable(config: SdkConfig) -> Result<SdkConfig, AccessError> {
     if !region.chars().all(is_plain) {
         return Err(AccessError::Region { region });
     }
-    for (variable, url) in std::env::vars() {
-        let is_url = ["http://", "https://"]
-            .iter()
-            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
-        if variable.starts_with(ENDPOINTS) && !url.is_empty() && !is_url {
+    let of_services = SERVICES.map(|service| format!("{ENDPOINT}_{service}"));
+    for variable in of_services.into_iter().chain([ENDPOINT.to_owned()]) {
+        let Some(url) = set(&variable) else { continue };
+        let lower = url.to_lowercase();
+        let mut schemes = ["http://", "https://"].into_iter();
+        if !schemes.any(|scheme| lower.len() > scheme.len() && lower.starts_with(scheme)) {
             return Err(AccessError::Endpoint { variable, url });
         }
     }

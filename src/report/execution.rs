@@ -14,7 +14,7 @@ use crate::output::{clock, count, print, print_bytes};
 use crate::simulate::page::{by_role, states, timetable};
 use crate::simulate::phase::phases;
 use crate::simulation::{Role, Series, Visit};
-use crate::target::Target;
+use crate::target::{MachineError, Target};
 
 /// Writes a page about a deployment, from its execution's history: its phases, its tasks as the functions saw
 /// them, and every message.
@@ -39,7 +39,11 @@ Examples:
   ebbtide report main-chat-chat-7 --output deployment.html";
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
-    let name = arguments.execution.rsplit(':').next().unwrap_or_default();
+    let given = &arguments.execution;
+    if given.contains('/') && !given.starts_with("arn:") {
+        return Err(MachineError::NoExecution(given.clone()).into());
+    }
+    let name = given.rsplit(':').next().unwrap_or_default();
     let path = arguments.output.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(format!("{name}.html")));
     let to_stdout = path.as_os_str() == "-";

@@ -258,6 +258,12 @@ fn outputs_are_checked_before_anything_runs() {
         assert_eq!(ran.stdout, "", "{line}");
         assert_has(&ran.stderr, &[says]);
     }
+    let mut from_stdin = command("plan - --report @kept.json");
+    from_stdin.stdin(std::fs::File::open(path("kept.json")).unwrap());
+    let ran = from_stdin.output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_has(&said, &["the input and --report are both "]);
     for name in ["plan", "compare"] {
         let line = format!("{name} events/minimal.json --report /nowhere/x.html");
         assert_eq!(ebbtide(&line).exits(2).stdout, "");

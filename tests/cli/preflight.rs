@@ -255,6 +255,22 @@ fn variables_of_aws_count_as_unset_where_they_are_empty_and_are_named_where_they
         assert_has(&said, &["states:ListStateMachines answered"]);
         asked.join().unwrap();
     }
+    // A role is assumed by a client of the SDK's own.
+    scratch(
+        "roles",
+        "[profile prod]\naws_access_key_id = x\naws_secret_access_key = x\n\
+         [profile role]\nrole_arn = arn:aws:iam::555555555555:role/r\nsource_profile = prod\n",
+    );
+    let (address, asked) = denying();
+    let config = path("roles").display().to_string();
+    let environment = [
+        ("AWS_ENDPOINT_URL", address.as_str()),
+        ("AWS_ENDPOINT_URL_STS", ""),
+        ("AWS_CONFIG_FILE", &config),
+    ];
+    let said = account_with("status --profile role", &environment).exits(1);
+    assert_has(&said.stderr, &["error: no credentials ("]);
+    assert_has(&asked.join().unwrap(), &["/sts/aws4_request"]);
     for (variable, value, exit, why) in [
         (
             "AWS_ENDPOINT_URL",
