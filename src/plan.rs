@@ -242,12 +242,13 @@ fn planned(
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
-        extra_task_hours: {
-            let at = |row: Option<&ShiftRow>| row.map_or(0, |row| row.at);
-            let shifting = at(shift.last()).saturating_sub(at(shift.first()));
-            let before = first_step.saturating_add(wait).saturating_add(shifting);
-            extra_task_hours(plan, before, lag)
-        },
+        extra_task_hours: extra_task_hours(
+            plan,
+            first_step
+                .saturating_add(wait)
+                .saturating_add(shifting(&shift)),
+            lag,
+        ),
         holds_scale_in: request.auto_scaling == AutoScaling::HoldScaleIn,
         costs_more: match (request.hooks.as_slice(), request.pauses.as_slice()) {
             ([], []) => "",
@@ -406,6 +407,12 @@ fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
         }
     });
     rows.collect()
+}
+
+/// Seconds from the first share of a shift until all new connections go to the replacement.
+fn shifting(shift: &[ShiftRow]) -> u32 {
+    let at = |row: Option<&ShiftRow>| row.map_or(0, |row| row.at);
+    at(shift.last()).saturating_sub(at(shift.first()))
 }
 
 /// Hours of tasks beyond what the service wants, from the swap or the first share on; `before` is the time until the first

@@ -91,7 +91,7 @@ pub(super) fn usable(config: SdkConfig) -> Result<SdkConfig, AccessError> {
     Ok(builder.build())
 }
 
-/// What a configuration says of single services.
+/// What a configuration says of single services. A profile may have an empty endpoint too.
 #[derive(Debug)]
 struct WithoutEmpty(SdkConfig);
 

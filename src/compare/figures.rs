@@ -76,9 +76,11 @@ impl Figures {
         Self {
             first_to_last_cut_seconds: cut,
             peak_reconnects_in10_seconds: peak(window),
-            // Clients that are refused come later than the floor has them.
-            times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds))
-                .max(f64::from(u8::from(peak(window) > 0))),
+            times_floor: match peak(window) {
+                0 => 0.0,
+                // Clients that are refused come later than the floor has them.
+                most => hundredths(ratio(most, floor.reconnects_in10_seconds)).max(1.0),
+            },
             peak_reconnects_in1_second: peak(1),
             peak_tries_in1_second_of_a_task: clients.map_or(0, |felt| felt.peak_of_a_task),
             refused: clients.map_or(0, |felt| felt.refused.iter().sum()),

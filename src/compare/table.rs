@@ -210,21 +210,13 @@ const WIDTHS: [usize; SHORT.len()] = [8, 5, 7, 6, 9, 7, 8];
 const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included. Times floor: how many times the least that is possible in the time that this way takes. To a task: the most tries that one task has in 1 s. Longest without: a client's longest time without a connection.";
 
 fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
-    let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);
-    let [_, in_ten, floor, in_one, to_a_task, refused, without, ..] = cells(figures);
     if !has_succeeded {
         // What it did until it failed is no achievement.
-        let none = String::new;
-        return [
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            "FAILED".to_owned(),
-        ];
+        let cells = ["", "", "", "", "", "", "FAILED"];
+        return cells.map(str::to_owned);
     }
+    let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);
+    let [_, in_ten, floor, in_one, to_a_task, refused, without, ..] = cells(figures);
     [
         in_ten,
         floor,

@@ -78,7 +78,7 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: impl Into<Fix>) -> Opt
     ))
 }
 
-/// Steps of a drain that leave the original in fewer zones than there are, but in one, with cross-zone load
+/// Steps of a drain that leave the original some tasks, but fewer than there are zones, with cross-zone load
 /// balancing off.
 fn thin_in_the_drain(plan: &Plan, zones: u32, fix: Fix) -> Option<Finding> {
     if zones < 2 {
